@@ -1,0 +1,1 @@
+"""Tests of worker.git, against real repositories and a real git server."""

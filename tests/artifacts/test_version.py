@@ -1,0 +1,17 @@
+"""The version moves when the records do."""
+
+import hashlib
+
+from tests.artifacts.documents import all_stored
+from worker.artifacts import PARSER_VERSION
+
+RECORDS = {1: "x"}
+
+
+def test_a_record_that_changes_needs_a_new_version() -> None:
+    written = "\n".join(artifact.model_dump_json() for artifact in all_stored())
+    digest = hashlib.sha256(written.encode()).hexdigest()
+    assert RECORDS.get(PARSER_VERSION) == digest, (
+        "the records of the stored documents have changed: raise PARSER_VERSION and note the "
+        f"digest {digest} here"
+    )

@@ -1,0 +1,58 @@
+-- name: last_scan
+-- The tree that a branch's artifacts were last read from.
+SELECT commit_sha, tree_sha, parser_version, job_id FROM scans WHERE project_id = $1 AND branch = $2
+
+-- name: lock_scan
+-- The same, held until the end of the transaction so that two scans cannot interleave.
+SELECT tree_sha, job_id FROM scans WHERE project_id = $1 AND branch = $2 FOR UPDATE
+
+-- name: lock_branch
+-- Stands in for the row that a branch's first scan does not have yet.
+SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text || $2::text, 0))
+
+-- name: known
+-- Which of these documents were read before, by the same parser.
+SELECT a.path, a.blob_sha FROM artifacts a
+JOIN unnest($2::text[], $3::text[]) AS d(path, blob_sha)
+  ON a.path = d.path AND a.blob_sha = d.blob_sha
+WHERE a.project_id = $1 AND a.parser_version = $4
+
+-- name: keep
+-- Keeps what documents say; a newer parser's reading replaces an older one's.
+INSERT INTO artifacts
+    (project_id, path, blob_sha, parser_version, kind, identifier, title, status, record)
+SELECT $1, d.path, d.blob_sha, $2, d.kind, d.identifier, d.title, d.status, d.record::jsonb
+FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+  AS d(path, blob_sha, kind, identifier, title, status, record)
+ON CONFLICT (project_id, path, blob_sha) DO UPDATE SET
+    parser_version = excluded.parser_version, kind = excluded.kind,
+    identifier = excluded.identifier, title = excluded.title, status = excluded.status,
+    record = excluded.record, parsed_at = now()
+
+-- name: clear
+-- Empties a branch before a full listing.
+DELETE FROM branch_artifacts WHERE project_id = $1 AND branch = $2
+
+-- name: remove
+-- Takes paths off a branch.
+DELETE FROM branch_artifacts WHERE project_id = $1 AND branch = $2 AND path = ANY ($3::text[])
+
+-- name: place
+-- Puts documents on a branch, or their new contents.
+INSERT INTO branch_artifacts (project_id, branch, path, blob_sha)
+SELECT $1, $2, d.path, d.blob_sha FROM unnest($3::text[], $4::text[]) AS d(path, blob_sha)
+ON CONFLICT (project_id, branch, path) DO UPDATE SET blob_sha = excluded.blob_sha
+
+-- name: record_scan
+-- Remembers the tree that the branch's artifacts now stand for.
+INSERT INTO scans (project_id, branch, commit_sha, tree_sha, parser_version, job_id)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (project_id, branch) DO UPDATE SET commit_sha = excluded.commit_sha,
+    tree_sha = excluded.tree_sha, parser_version = excluded.parser_version,
+    job_id = excluded.job_id, scanned_at = now()
+
+-- name: count
+-- How many artifacts a branch has.
+SELECT count(*) FROM branch_artifacts b
+JOIN artifacts a USING (project_id, path, blob_sha)
+WHERE b.project_id = $1 AND b.branch = $2 AND a.kind IS NOT NULL

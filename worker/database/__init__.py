@@ -1,0 +1,1 @@
+"""Postgres: the pool, group commit, migrations and named SQL."""

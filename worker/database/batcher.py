@@ -1,0 +1,88 @@
+"""Group commit: callers submit one item each; whatever waits goes out together."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+Flush = Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]]
+
+
+class Batcher(Generic[Item, Answer]):
+    """Runs `flush` on everything that is waiting as soon as a flush slot is free.
+
+    `flush` gets 1 to `max_items` items and answers one result for each, in order. There is no
+    timer: a lone caller goes out at once, and a crowd shares a statement. When a flush of several
+    items raises one of `isolate`, the items are flushed one by one, so that a single bad item
+    fails only its own caller; any other error fails every caller of that flush.
+    """
+
+    def __init__(
+        self,
+        flush: Flush[Item, Answer],
+        *,
+        max_items: int = 500,
+        max_flushes: int = 1,
+        isolate: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self._flush = flush
+        self._max_items = max_items
+        self._isolate = isolate
+        self._slots = max_flushes
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def submit(self, item: Item) -> Answer:
+        """Wait until the item has been flushed. A cancelled caller's item may still go out."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        self._start_flush()
+        return await future
+
+    async def drain(self) -> None:
+        """Wait until nothing is waiting and no flush is under way."""
+        while self._running:
+            await asyncio.wait(set(self._running))
+
+    def _start_flush(self) -> None:
+        if self._waiting and len(self._running) < self._slots:
+            task = asyncio.get_running_loop().create_task(self._flush_waiting())
+            self._running.add(task)
+            task.add_done_callback(self._flush_ended)
+
+    def _flush_ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._start_flush()
+
+    async def _flush_waiting(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_items))]
+        try:
+            await self._deliver(batch)
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+
+    async def _deliver(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._flush([item for item, _ in batch])
+        except self._isolate as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+            else:
+                for one in batch:
+                    await self._deliver([one])
+        except Exception as error:  # noqa: BLE001  the callers, not this task, decide what it means
+            _fail(batch, error)
+        else:
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+
+
+def _fail(batch: Sequence[tuple[object, asyncio.Future[Answer]]], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

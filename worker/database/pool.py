@@ -1,0 +1,107 @@
+"""The asyncpg pool, and what counts as Postgres being away."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import orjson
+
+from worker.errors import RecordUnavailable
+
+Pool = asyncpg.Pool
+Connection = asyncpg.Connection
+
+COMMAND_TIMEOUT_SECONDS = 30.0
+# What asyncpg raises when the server is gone, refuses us, or stops under us.
+UNAVAILABLE: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+)
+# What opening a connection can raise besides: a wrong password, an unknown database.
+REFUSED: tuple[type[Exception], ...] = (*UNAVAILABLE, asyncpg.PostgresError)
+# Two batches that lock the same rows in a crossed order: the loser simply goes again.
+TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+async def connect_pool(url: str, *, size: int = 10, behind_pooler: bool = False) -> Pool:
+    """Open a pool of up to `size` connections; jsonb comes and goes as Python values.
+
+    Raises RecordUnavailable when Postgres cannot be reached within five seconds.
+    """
+    try:
+        return await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            init=_prepare_connection,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            timeout=5.0,
+            # A transaction pooler gives each transaction another server: nothing may be prepared.
+            statement_cache_size=0 if behind_pooler else 256,
+            max_inactive_connection_lifetime=60.0,
+            server_settings={"application_name": "switchyard"} | _planner(behind_pooler),
+        )
+    except REFUSED as error:
+        raise RecordUnavailable(f"Postgres cannot be reached: {describe(error)}") from error
+
+
+@asynccontextmanager
+async def unavailable_as_error() -> AsyncIterator[None]:
+    """Turn a lost Postgres into RecordUnavailable, and leave other errors alone."""
+    try:
+        yield
+    except UNAVAILABLE as error:
+        raise RecordUnavailable(f"Postgres cannot be reached: {describe(error)}") from error
+
+
+def describe(error: BaseException) -> str:
+    """The error in one line: its type, and its text when it has one."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def _planner(behind_pooler: bool) -> dict[str, str]:
+    # Every hot statement goes by index; a pooler accepts no settings at the start of a session.
+    return {} if behind_pooler else {"jit": "off", "random_page_cost": "1.1"}
+
+
+async def _prepare_connection(connection: Any) -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(
+            kind, schema="pg_catalog", encoder=encode_json, decoder=orjson.loads, format="text"
+        )
+
+
+def encode_json(value: object) -> str:
+    """JSON that jsonb accepts: NUL and lone surrogates, which it refuses, become U+FFFD."""
+    try:
+        text = orjson.dumps(value, default=str).decode()
+    except TypeError:
+        text = json.dumps(value, default=str)
+    if "\\u0000" in text or "\\ud" in text:
+        return json.dumps(_storable(json.loads(text)))
+    return text
+
+
+def _storable(value: object) -> object:
+    match value:
+        case str():
+            return value.replace("\0", "�").encode("utf-8", "replace").decode("utf-8")
+        case dict():
+            return {str(_storable(k)): _storable(v) for k, v in value.items()}
+        case list():
+            return [_storable(v) for v in value]
+        case _:
+            return value

@@ -1,0 +1,1 @@
+"""What a job is: its model, states, queues and payloads, and the ledger that records it."""

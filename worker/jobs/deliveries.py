@@ -1,0 +1,137 @@
+"""Accepting deliveries: the row and its jobs in one committed statement, or neither."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from worker.database import queries
+from worker.database.batcher import Batcher
+from worker.database.pool import TRY_AGAIN, Pool, encode_json, unavailable_as_error
+from worker.jobs import ledger
+from worker.jobs.ledger import UNSTORABLE, add_arguments, columns
+from worker.jobs.model import NewJob
+from worker.jobs.ring import Ring
+
+SQL = queries.load(__file__)
+LEDGER_SQL = queries.load(ledger.__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A delivery and what it asks for: jobs, or the reason why there are none."""
+
+    delivery_id: str
+    event: str
+    body: bytes
+    headers: dict[str, str]
+    action: str | None = None
+    repository: str | None = None
+    repository_id: int | None = None
+    project_id: UUID | None = None
+    ref: str | None = None
+    ignored_reason: str | None = None
+    jobs: tuple[NewJob, ...] = ()
+
+    def planned(self) -> list[dict[str, str]]:
+        """The jobs as they are answered: `[{"id", "queue"}]`."""
+        return [{"id": str(j.id), "queue": j.queue} for j in self.jobs]
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What the record says of a delivery. `to_ring` are its jobs that may start now."""
+
+    jobs: list[dict[str, str]]
+    ignored_reason: str | None
+    duplicate: bool = False
+    to_ring: list[Ring] = field(default_factory=list)
+
+
+class Deliveries:
+    """Accepts deliveries; many at once share a statement."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._batches = Batcher(self._accept_many, max_items=100, max_flushes=2, isolate=UNSTORABLE)
+
+    async def accept(self, arrival: Arrival) -> Acceptance:
+        """Record a delivery. When this returns it is committed.
+
+        A delivery seen before keeps its first jobs; those that are dead are queued again. Raises
+        RecordUnavailable when Postgres is away: then nothing was promised.
+        """
+        async with unavailable_as_error():
+            return await self._batches.submit(arrival)
+
+    async def drain(self) -> None:
+        """Wait until nothing is on its way to the record."""
+        await self._batches.drain()
+
+    async def _accept_many(self, arrivals: Sequence[Arrival]) -> list[Acceptance]:
+        # In one order everywhere, so that two processes with the same deliveries cannot deadlock.
+        first = {a.delivery_id: a for a in reversed(arrivals)}
+        ordered = [first[i] for i in sorted(first)]
+        fresh = await self._insert(ordered)
+        known = await self._known([a for a in ordered if a.delivery_id not in fresh])
+        answers = {i: _accepted(first[i]) for i in fresh} | known
+        return [_as_seen_by(a, first, fresh, answers) for a in arrivals]
+
+    async def _insert(self, arrivals: Sequence[Arrival]) -> set[str]:
+        rows = columns(
+            (
+                (a.delivery_id, a.event, a.action, a.repository, a.repository_id, a.project_id,
+                 a.ref, a.body, encode_json(a.headers), encode_json(a.planned()), a.ignored_reason)
+                for a in arrivals
+            ),
+            11,
+        )  # fmt: skip
+        jobs = add_arguments([j for a in arrivals for j in a.jobs])
+        return {r["delivery_id"] for r in await self._fetch(SQL.accept, *rows, *jobs)}
+
+    async def _known(self, arrivals: Sequence[Arrival]) -> dict[str, Acceptance]:
+        if not arrivals:
+            return {}
+        ids = [a.delivery_id for a in arrivals]
+        found = {r["delivery_id"]: r for r in await self._fetch(SQL.known, ids)}
+        return {a.delivery_id: await self._again(a, found[a.delivery_id]) for a in arrivals}
+
+    async def _again(self, arrival: Arrival, row: asyncpg.Record) -> Acceptance:
+        if not row["jobs"] and arrival.jobs and await self._adopt(arrival):
+            return _accepted(arrival)
+        rows = await self._fetch(LEDGER_SQL.retry, row["dead"]) if row["dead"] else []
+        rings = [Ring(r["id"], r["queue"], 0.0, r["priority"]) for r in rows]
+        return Acceptance(row["jobs"], row["ignored_reason"], True, rings)
+
+    async def _adopt(self, arrival: Arrival) -> bool:
+        """The repository was enrolled since: a redelivery now runs what it asks for."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            adopted = await connection.fetchval(
+                SQL.adopt, arrival.delivery_id, arrival.planned(), arrival.project_id
+            )
+            if adopted is not None:
+                await connection.fetch(LEDGER_SQL.add, *add_arguments(arrival.jobs))
+            return adopted is not None
+
+    async def _fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
+        while True:
+            try:
+                return await self._pool.fetch(sql, *arguments)
+            except TRY_AGAIN:
+                continue
+
+
+def _accepted(arrival: Arrival) -> Acceptance:
+    rings = [Ring(j.id, j.queue, 0.0, j.priority) for j in arrival.jobs]
+    return Acceptance(arrival.planned(), arrival.ignored_reason, False, rings)
+
+
+def _as_seen_by(
+    arrival: Arrival, first: dict[str, Arrival], fresh: set[str], answers: dict[str, Acceptance]
+) -> Acceptance:
+    answer = answers[arrival.delivery_id]
+    if arrival.delivery_id in fresh and first[arrival.delivery_id] is not arrival:
+        return Acceptance(answer.jobs, answer.ignored_reason, True)
+    return answer

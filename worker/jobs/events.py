@@ -1,0 +1,101 @@
+"""Live events: rows in the same statement as the outcome they tell of, then published.
+
+Channel `project:{id}` carries exactly `{"event","projectId","timestamp","payload"}`; the capped
+stream `project:{id}:events` keeps the same text for replay. At least once: `payload.eventId` lets
+a reader tell a repeat.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from redis.asyncio import Redis
+
+from worker.database import queries
+from worker.database.batcher import Batcher
+from worker.database.pool import Pool, unavailable_as_error
+from worker.jobs.ids import new_id
+
+SQL = queries.load(__file__)
+REPLAY_LENGTH = 1000
+REPLAY_SECONDS = 7 * 86_400
+_OVERDUE_SECONDS = 2.0
+_OVERDUE_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """Something that people watching a project want to know."""
+
+    project_id: UUID
+    event: str
+    payload: dict[str, Any]
+    id: UUID = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def channel(project_id: UUID | str) -> str:
+    """The pub/sub channel of a project."""
+    return f"project:{project_id}"
+
+
+def stream(project_id: UUID | str) -> str:
+    """The key of a project's replay stream."""
+    return f"project:{project_id}:events"
+
+
+def encode(event: NewEvent) -> bytes:
+    """The event as it goes over the wire."""
+    return orjson.dumps(
+        {
+            "event": event.event,
+            "projectId": str(event.project_id),
+            "timestamp": event.created_at.astimezone(UTC).isoformat(),
+            "payload": event.payload | {"eventId": str(event.id)},
+        },
+        default=str,
+    )
+
+
+class Publisher:
+    """Publishes events and remembers that it did."""
+
+    def __init__(self, pool: Pool, redis: Redis) -> None:
+        self._pool = pool
+        self._redis = redis
+        self._batches: Batcher[NewEvent, None] = Batcher(self._publish_many)
+
+    async def publish(self, event: NewEvent) -> None:
+        """Send an event that is already recorded. Raises on a lost Redis or Postgres."""
+        await self._batches.submit(event)
+
+    async def publish_overdue(self) -> int:
+        """Send what was recorded some time ago and never marked as sent; answers how many."""
+        async with unavailable_as_error():
+            rows = await self._pool.fetch(SQL.publishable, _OVERDUE_SECONDS, _OVERDUE_BATCH)
+        events = [
+            NewEvent(r["project_id"], r["event"], r["payload"], r["id"], r["created_at"])
+            for r in rows
+        ]
+        if events:
+            await self._publish_many(events)
+        return len(events)
+
+    async def drain(self) -> None:
+        """Wait until nothing is on its way."""
+        await self._batches.drain()
+
+    async def _publish_many(self, events: Sequence[NewEvent]) -> list[None]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for event in events:
+                text = encode(event)
+                pipe.xadd(stream(event.project_id), {"event": text}, maxlen=REPLAY_LENGTH)
+                pipe.expire(stream(event.project_id), REPLAY_SECONDS)
+                pipe.publish(channel(event.project_id), text)
+            await pipe.execute()
+        async with unavailable_as_error():
+            await self._pool.execute(SQL.mark_published, [e.id for e in events])
+        return [None] * len(events)

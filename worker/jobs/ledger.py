@@ -1,0 +1,262 @@
+"""The record of every job: each transition is one method, fenced by the attempt that it ends.
+
+The starting and finishing of many jobs share one statement each (see Batcher). Methods that end an
+attempt answer False when the attempt no longer owns the job: another worker has taken it over.
+"""
+
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from worker.database import queries
+from worker.database.batcher import Batcher
+from worker.database.pool import TRY_AGAIN, Pool, encode_json, unavailable_as_error
+from worker.jobs.events import NewEvent
+from worker.jobs.model import JobResult, NewJob, Project, StartedJob
+from worker.jobs.states import State
+
+SQL = queries.load(__file__)
+CRASHES_ALLOWED = 3
+# A value that Postgres cannot store fails its own job, not the others in the statement.
+UNSTORABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job id that this worker holds in Redis, and the token that proves it."""
+
+    id: UUID
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """Why a claimed job did not start: `gone`, `poison`, `unknown_kind` or `early`."""
+
+    claim: Claim
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an attempt went wrong, as it is kept in its history."""
+
+    outcome: str
+    error_type: str
+    message: str
+    traceback: str | None = None
+
+    @classmethod
+    def of(cls, error: BaseException, outcome: str = "failed") -> "Failure":
+        """From an exception: its text, or its type when it has none."""
+        text = "".join(traceback.format_exception(error))[-8000:]
+        return cls(outcome, type(error).__name__, _plain(str(error)) or type(error).__name__,
+                   _plain(text))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    job: StartedJob
+    state: State
+    delay: float | None = None
+    failed: bool = False
+    result: JobResult | None = None
+    failure: Failure | None = None
+    events: Sequence[NewEvent] = field(default=())
+
+
+class Ledger:
+    """Every transition of every job. Raises RecordUnavailable when Postgres is away."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._starts = Batcher(self._start_many, max_items=50, max_flushes=2)
+        self._finishes = Batcher(
+            self._finish_many, max_items=500, max_flushes=2, isolate=UNSTORABLE
+        )
+
+    async def drain(self) -> None:
+        """Wait until nothing is on its way to the record."""
+        await self._starts.drain()
+        await self._finishes.drain()
+
+    async def add(self, jobs: Sequence[NewJob]) -> set[UUID]:
+        """Record jobs as queued; answers the ids that were new."""
+        rows = await self._fetch(SQL.add, *add_arguments(jobs))
+        return {row["id"] for row in rows}
+
+    async def start(
+        self, claims: Sequence[Claim], worker: str, kinds: Sequence[str]
+    ) -> list[StartedJob | NotStarted]:
+        """Queued, retrying or abandoned → running. One answer for each claim, in order.
+
+        Asking again with the same token, after a lost reply, gives the same attempt again.
+        """
+        return await self._starts.submit((claims, worker, kinds))
+
+    async def complete(
+        self, job: StartedJob, result: JobResult, events: Sequence[NewEvent]
+    ) -> bool:
+        """Running → completed."""
+        return await self._finish(_Finish(job, State.COMPLETED, result=result, events=events))
+
+    async def retry_later(
+        self, job: StartedJob, failure: Failure, delay: float, events: Sequence[NewEvent]
+    ) -> bool:
+        """Running → retrying, with one more failure; due again after `delay` seconds."""
+        return await self._finish(
+            _Finish(job, State.RETRYING, delay, True, failed_result(failure), failure, events)
+        )
+
+    async def bury(self, job: StartedJob, failure: Failure, events: Sequence[NewEvent]) -> bool:
+        """Running → dead: a dead letter, until somebody retries or discards it."""
+        return await self._finish(
+            _Finish(job, State.DEAD, None, True, failed_result(failure), failure, events)
+        )
+
+    async def snooze(self, job: StartedJob, delay: float, reason: str) -> bool:
+        """Running → retrying, counting nothing; due again after `delay` seconds."""
+        failure = Failure("snoozed", "Snooze", reason)
+        return await self._finish(_Finish(job, State.RETRYING, delay, failure=failure))
+
+    async def release(self, job: StartedJob, reason: str) -> bool:
+        """Running → queued, counting nothing: this worker is stopping, another one goes on."""
+        failure = Failure("released", "Released", reason)
+        return await self._finish(_Finish(job, State.QUEUED, 0.0, failure=failure))
+
+    async def cancel(self, job: StartedJob, reason: str, events: Sequence[NewEvent]) -> bool:
+        """Running → cancelled."""
+        failure = Failure("cancelled", "Cancelled", reason)
+        result = JobResult(success=False, message="cancelled", error=reason)
+        return await self._finish(
+            _Finish(job, State.CANCELLED, result=result, failure=failure, events=events)
+        )
+
+    async def retry_dead(self, ids: Sequence[UUID]) -> list[asyncpg.Record]:
+        """Dead → queued; answers id, queue and priority of those that were dead."""
+        return await self._fetch(SQL.retry, list(ids))
+
+    async def _finish(self, finish: _Finish) -> bool:
+        return await self._finishes.submit(finish)
+
+    async def _start_many(
+        self, batches: Sequence[tuple[Sequence[Claim], str, Sequence[str]]]
+    ) -> list[list[StartedJob | NotStarted]]:
+        claims = sorted((c for batch, _, _ in batches for c in batch), key=lambda c: c.id)
+        _, worker, kinds = batches[0]
+        rows = await self._fetch(
+            SQL.start,
+            [c.id for c in claims],
+            [c.token for c in claims],
+            worker,
+            list(kinds),
+            CRASHES_ALLOWED,
+        )
+        found = {row["id"]: row for row in rows}
+        return [
+            [_verdict(claim, found.get(claim.id)) for claim in batch] for batch, _, _ in batches
+        ]
+
+    async def _finish_many(self, finishes: Sequence[_Finish]) -> list[bool]:
+        # Rows are locked in this order by every process, so that batches cannot deadlock.
+        ordered = sorted(finishes, key=lambda f: f.job.id)
+        rows = await self._fetch(SQL.finish, *_finish_arguments(ordered))
+        moved = {row["id"] for row in rows}
+        return [finish.job.id in moved for finish in finishes]
+
+    async def _fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
+        async with unavailable_as_error():
+            while True:
+                try:
+                    return await self._pool.fetch(sql, *arguments)
+                except TRY_AGAIN:
+                    continue
+
+
+def add_arguments(jobs: Sequence[NewJob]) -> list[list[Any]]:
+    """The jobs as one array a column, in the order that the `add` statements take."""
+    return columns(
+        (
+            (j.id, j.queue, j.kind, encode_json(j.payload), j.max_attempts, j.project_id, j.org_id,
+             j.priority, j.dedupe_key, j.run_at, j.delivery_id, j.correlation_id)
+            for j in jobs
+        ),
+        12,
+    )  # fmt: skip
+
+
+def failed_result(failure: Failure) -> JobResult:
+    """The result that a failed attempt leaves on its job."""
+    return JobResult(success=False, message=f"attempt {failure.outcome}", error=failure.message)
+
+
+def _finish_arguments(finishes: Sequence[_Finish]) -> list[list[Any]]:
+    ended = (
+        (
+            f.job.id, f.job.attempt, f.state.value, f.delay, int(f.failed),
+            encode_json(f.result.wire()) if f.result else None,
+            f.failure.message if f.failure and f.state != State.QUEUED else None,
+        )
+        for f in finishes
+    )  # fmt: skip
+    noted = (
+        (f.job.id, f.failure.outcome, f.failure.error_type, f.failure.message, f.failure.traceback)
+        for f in finishes
+        if f.failure
+    )
+    told = (
+        (e.id, e.project_id, f.job.id, e.event, encode_json(e.payload))
+        for f in finishes
+        for e in f.events
+    )
+    return list(chain(columns(ended, 7), columns(noted, 5), columns(told, 5)))
+
+
+def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Rows of `width` values turned into one list a column, as unnest takes them."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _verdict(claim: Claim, row: asyncpg.Record | None) -> StartedJob | NotStarted:
+    if row is None:
+        return NotStarted(claim, "gone")
+    if row["verdict"] != "started":
+        return NotStarted(claim, row["verdict"])
+    return StartedJob(
+        id=row["id"],
+        queue=row["queue"],
+        kind=row["kind"],
+        payload=row["payload"],
+        attempt=row["attempt"],
+        failures=row["failures"],
+        max_attempts=row["max_attempts"],
+        project_id=row["project_id"],
+        delivery_id=row["delivery_id"],
+        correlation_id=row["correlation_id"],
+        waited=max(row["waited"], 0.0),
+        token=claim.token,
+        project=_project(row) if row["enrolled"] else None,
+    )
+
+
+def _project(row: asyncpg.Record) -> Project:
+    return Project(
+        id=row["project_id"],
+        name=row["name"],
+        repo_url=row["repo_url"],
+        repository=row["repository"],
+        repository_id=row["repository_id"],
+        default_branch=row["default_branch"],
+        plan=row["plan"],
+        org_id=row["org_id"],
+        created_at=row["enrolled_at"],
+    )
+
+
+def _plain(text: str) -> str:
+    return text.replace("\0", "�").encode("utf-8", "replace").decode()

@@ -1,0 +1,111 @@
+"""A job on its way in, a job that was started, and what a handler decides about it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic.alias_generators import to_camel
+
+from worker.jobs.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be recorded. `run_at` None means at once; `dedupe_key` is unique among all jobs."""
+
+    queue: str
+    kind: str
+    payload: dict[str, Any]
+    max_attempts: int
+    id: UUID = field(default_factory=new_id)
+    project_id: UUID | None = None
+    org_id: str | None = None
+    priority: int = 0
+    dedupe_key: str | None = None
+    run_at: datetime | None = None
+    delivery_id: str | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """An enrolled repository."""
+
+    id: UUID
+    name: str
+    repo_url: str
+    repository: str
+    repository_id: int | None
+    default_branch: str | None
+    plan: str
+    org_id: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StartedJob:
+    """One attempt at a job, as the ledger started it. `waited` is seconds from due to start."""
+
+    id: UUID
+    queue: str
+    kind: str
+    payload: Any
+    attempt: int
+    failures: int
+    max_attempts: int
+    project_id: UUID | None
+    delivery_id: str | None
+    correlation_id: str | None
+    waited: float
+    token: str
+    project: Project | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """What is stored of an ended job, and shown."""
+
+    success: bool
+    message: str
+    data: dict[str, Any] | None = None
+    error: str | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object, without what is empty."""
+        full = {"success": self.success, "message": self.message, "data": self.data,
+                "error": self.error}  # fmt: skip
+        return {k: v for k, v in full.items() if v is not None}
+
+
+class Completed:
+    """The job is done. Keyword arguments become its data, in camelCase."""
+
+    def __init__(self, message: str = "completed", **data: Any) -> None:
+        self.message = message
+        self.data = {to_camel(name): value for name, value in data.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This attempt failed; it counts, and the queue's policy decides about the next."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """Not now: try again in so many seconds. Nothing is counted."""
+
+    seconds: float
+    reason: str = "snoozed"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """There is no point in this job any more."""
+
+    reason: str
+
+
+Outcome = Completed | Failed | Snooze | Cancel

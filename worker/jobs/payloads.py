@@ -1,0 +1,176 @@
+"""The payload of every kind of job, as it stands on the wire: camelCase, checked, bounded."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+
+from worker.errors import InvalidInput
+
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]+$")]
+Sha = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
+Path = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
+
+
+class Payload(BaseModel):
+    """The base: unknown fields are refused, so that a typo is an error and not a default."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object that is stored and shown."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class ProjectPayload(Payload):
+    """A payload about one project."""
+
+    project_id: UUID
+
+
+class OrganisationPayload(Payload):
+    """A payload about one organisation."""
+
+    org_id: Name
+
+
+class ArtifactScan(ProjectPayload):
+    """Read the documents of the pushed commit."""
+
+    repo_url: Text
+    branch: Annotated[
+        str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")
+    ]
+    commit_sha: Sha
+    webhook_event_id: Name
+
+
+class ConflictDetection(ProjectPayload):
+    """Compare these artifacts with what they touch; none named means all."""
+
+    artifact_ids: Annotated[list[Name], Field(max_length=10_000)]
+
+
+class GateEvaluation(ProjectPayload):
+    """Run one of a repository's own checks for a story."""
+
+    story_id: Name
+    gate_type: Literal["unit-tests", "integration-tests", "type-check", "lint"]
+
+
+class CodeJob(ProjectPayload):
+    """Work on a project's code at a commit, or at its newest one."""
+
+    commit_sha: Sha | None = None
+    config: dict[str, Any] = {}
+
+
+class Analysis(CodeJob):
+    """Measure the code and recommend what to mend."""
+
+
+class Refactoring(CodeJob):
+    """Propose a patch by a named recipe."""
+
+    recipe: Name
+    paths: Annotated[list[Path], Field(max_length=10_000)] = []
+
+
+class TestGeneration(CodeJob):
+    """Propose tests for what has none."""
+
+    paths: Annotated[list[Path], Field(max_length=10_000)] = []
+
+
+class Index(CodeJob):
+    """List a project's symbols, references and imports."""
+
+
+class Blueprint(CodeJob):
+    """Describe a project's structure from its index."""
+
+
+class WebhookDelivery(OrganisationPayload):
+    """Send one stored message to one endpoint."""
+
+    endpoint_id: UUID
+    message_id: UUID
+
+
+class Cleanup(Payload):
+    """Housekeeping outside the database."""
+
+    task: Literal["old_clones"]
+
+
+class AuditEvent(Payload):
+    """Record what somebody did."""
+
+    event: dict[str, Any]
+
+
+class UsageIngestion(OrganisationPayload):
+    """Count a batch of usage events, once for each batch id."""
+
+    events: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=10_000)]
+    batch_id: Name
+
+
+class Notification(OrganisationPayload):
+    """Tell an organisation something, by the ways it chose."""
+
+    type: Literal["threshold_warning", "limit_exceeded", "feature_disabled"]
+    data: dict[str, Any]
+
+
+class AutoAction(OrganisationPayload):
+    """Act on an organisation's behalf by its own rules."""
+
+    action: Literal["disable_feature", "block_api_key", "send_notification"]
+    target_id: Name
+    reason: Text
+
+
+class Maintenance(Payload):
+    """A scheduled task; it needs to know nothing but its own kind."""
+
+
+PAYLOADS: dict[str, type[Payload]] = {
+    "artifact_scan": ArtifactScan,
+    "conflict_detection": ConflictDetection,
+    "gate_evaluation": GateEvaluation,
+    "analysis": Analysis,
+    "refactoring": Refactoring,
+    "test_generation": TestGeneration,
+    "index": Index,
+    "blueprint": Blueprint,
+    "webhook_delivery": WebhookDelivery,
+    "cleanup": Cleanup,
+    "audit_event": AuditEvent,
+    "usage_ingestion": UsageIngestion,
+    "notification": Notification,
+    "auto_action": AutoAction,
+    "period_rollover": Maintenance,
+    "usage_aggregation": Maintenance,
+    "dead_letter_cleanup": Maintenance,
+}
+
+
+def validate(model: type[Payload], data: object) -> Payload:
+    """The data as the model. Raises InvalidInput naming each wrong field, never its value."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InvalidInput("the payload is not valid", field_errors(error)) from None
+
+
+def field_errors(error: ValidationError) -> dict[str, str]:
+    """What is wrong, by dotted field name as it stands on the wire."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return {".".join(str(part) for part in e["loc"]) or "(body)": e["msg"] for e in found}

@@ -1,0 +1,176 @@
+"""The only reader of the environment: every variable, its default and its check."""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from worker.errors import ConfigurationError
+
+MINIMUM_SECRET_LENGTH = 16
+_QUEUE_OVERRIDE = re.compile(r"QUEUE_([A-Z_]+)_(CONCURRENCY|ATTEMPTS|TIMEOUT|SLA)")
+
+
+def _comma_separated(value: object) -> object:
+    return [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
+
+
+Listed = BeforeValidator(_comma_separated)
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseModel):
+    """One field a variable, named like it in lower case. Durations carry their unit in the name."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    database_url: SecretStr
+    database_unpooled_url: SecretStr | None = None
+    database_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
+    redis_url: SecretStr
+    environment: Literal["development", "staging", "production"] = "development"
+    host: str = "0.0.0.0"  # noqa: S104  a container is reached from outside; `up` and `demo` set loopback
+    port: Port = 8000
+    health_check_port: Port = 8080
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] | None = None
+    shutdown_timeout_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 30_000
+    worker_queues: Annotated[list[str] | None, Listed] = None
+    github_webhook_secret: Annotated[list[SecretStr], Listed] = []
+    github_token: SecretStr | None = None
+    api_token: SecretStr | None = None
+    git_cache_dir: Path = Path(tempfile.gettempdir()) / "switchyard-git"
+    git_protocols: Annotated[list[str], Listed] = ["https"]
+    queue_overrides: dict[str, dict[str, int]] = {}
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("database_url", "database_unpooled_url")
+    @classmethod
+    def _postgres_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(value, {"postgresql", "postgres"}, "postgresql://user@host/name")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, value: SecretStr) -> SecretStr | None:
+        return _with_scheme(value, {"redis", "rediss", "unix"}, "redis://host:6379/0")
+
+    @model_validator(mode="after")
+    def _production_needs_a_token(self) -> Self:
+        if self.environment == "production" and self.api_token is None:
+            raise ValueError("API_TOKEN is required when ENVIRONMENT is production")
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        """Whether development conveniences are off."""
+        return self.environment == "production"
+
+    @property
+    def logs_as_json(self) -> bool:
+        """JSON lines unless LOG_FORMAT says otherwise or this is a development machine."""
+        return (self.log_format or ("console" if self._develops else "json")) == "json"
+
+    def secrets(self) -> list[str]:
+        """Every text that must never be seen in a log."""
+        single = [self.github_token, self.api_token]
+        passwords = [urlsplit(u.get_secret_value()).password for u in self._addresses()]
+        return [
+            *(s.get_secret_value() for s in (*self.github_webhook_secret, *single) if s),
+            *(p for p in passwords if p),
+        ]
+
+    def _addresses(self) -> list[SecretStr]:
+        return [u for u in (self.database_url, self.database_unpooled_url, self.redis_url) if u]
+
+    @property
+    def _develops(self) -> bool:
+        return self.environment == "development"
+
+    @property
+    def migration_url(self) -> str:
+        """The address for migrations and locks: past a connection pooler where there is one."""
+        return (self.database_unpooled_url or self.database_url).get_secret_value()
+
+    @property
+    def behind_pooler(self) -> bool:
+        """A separate unpooled address means that DATABASE_URL is a transaction pooler."""
+        return self.database_unpooled_url is not None
+
+
+def _with_scheme(value: SecretStr | None, schemes: set[str], example: str) -> SecretStr | None:
+    if value is not None and urlsplit(value.get_secret_value()).scheme not in schemes:
+        raise ValueError(f"must be an address such as {example}")
+    return value
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, needs_webhook_secret: bool = False
+) -> Settings:
+    """Read the environment. Raises ConfigurationError listing every problem at once."""
+    source = os.environ if environ is None else environ
+    given = {n: source[n.upper()] for n in Settings.model_fields if source.get(n.upper())}
+    problems = _webhook_secret_problems(given) if needs_webhook_secret else []
+    overrides, override_problems = _queue_overrides(source)
+    try:
+        settings = Settings.model_validate(given | {"queue_overrides": overrides})
+    except ValidationError as error:
+        problems = [*_describe(error), *problems]
+    problems += override_problems
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _webhook_secret_problems(given: Mapping[str, str]) -> list[str]:
+    secrets = [s.strip() for s in given.get("github_webhook_secret", "").split(",") if s.strip()]
+    if not secrets:
+        return ["GITHUB_WEBHOOK_SECRET is required"]
+    if any(len(s) < MINIMUM_SECRET_LENGTH for s in secrets):
+        return [
+            f"GITHUB_WEBHOOK_SECRET: each secret needs at least {MINIMUM_SECRET_LENGTH} characters"
+        ]
+    return []
+
+
+def _queue_overrides(source: Mapping[str, str]) -> tuple[dict[str, dict[str, int]], list[str]]:
+    overrides: dict[str, dict[str, int]] = {}
+    problems = []
+    for name, value in source.items():
+        match = _QUEUE_OVERRIDE.fullmatch(name)
+        if match is None:
+            continue
+        if not value.isdecimal() or int(value) < 1:
+            problems.append(f"{name}: must be a whole number of at least 1")
+            continue
+        overrides.setdefault(match[1], {})[match[2].lower()] = int(value)
+    return overrides, problems
+
+
+def _describe(error: ValidationError) -> list[str]:
+    return [_describe_one(str(e["loc"][0]) if e["loc"] else "", e["msg"], e["type"])
+            for e in error.errors(include_input=False, include_url=False)]  # fmt: skip
+
+
+def _describe_one(field: str, message: str, kind: str) -> str:
+    if kind == "missing":
+        return f"{field.upper()} is required"
+    text = message.removeprefix("Value error, ")
+    return f"{field.upper()}: {text}" if field else text

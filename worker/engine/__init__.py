@@ -1,0 +1,1 @@
+"""How jobs get run: claiming, executing, renewing, reconciling, stopping."""

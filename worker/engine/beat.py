@@ -1,0 +1,119 @@
+"""The pulse of a worker: every lease/3 it renews its leases and its row, and compares notes."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from worker.database import queries
+from worker.database.pool import Pool, unavailable_as_error
+from worker.engine.claims import LEASE_MS, Claims
+from worker.engine.outages import OUTAGES, REDIS_AWAY, sleep_unless
+from worker.engine.queue_worker import QueueWorker
+from worker.jobs import ledger
+from worker.jobs.ring import Bell, Ring
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS = LEASE_MS / 3000
+SQL = queries.load(ledger.__file__)
+
+
+class Beat:
+    """Keeps this worker's leases and its row in `workers` alive.
+
+    Twice in a row is what it takes to act on a difference between memory and record: a start or a
+    finish may be on its way.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        bell: Bell,
+        worker_id: str,
+        workers: Mapping[str, QueueWorker],
+        claims: Mapping[str, Claims],
+    ) -> None:
+        self._pool = pool
+        self._bell = bell
+        self._id = worker_id
+        self._workers = workers
+        self._claims = claims
+        self._only_in_record: set[tuple[UUID, int]] = set()
+        self._only_in_memory: set[tuple[UUID, int]] = set()
+        self.stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Beat until told to stop."""
+        while not self.stopping.is_set():
+            await self.once()
+            await sleep_unless(self.stopping, BEAT_SECONDS)
+
+    async def once(self) -> None:
+        """One beat. An outage of either side leaves the other one served."""
+        await asyncio.gather(self._renew_leases(), self._renew_row())
+
+    async def stamp_heartbeat(self) -> None:
+        """Record the time of the 30-second heartbeat."""
+        try:
+            async with unavailable_as_error():
+                await self._pool.execute(SQL.stamp_heartbeat, self._id)
+        except OUTAGES as error:
+            log.warning("worker.heartbeat_not_recorded", error=str(error))
+
+    async def leave(self) -> None:
+        """Take this worker off the list."""
+        try:
+            async with unavailable_as_error():
+                await self._pool.execute(SQL.farewell, self._id)
+        except OUTAGES as error:
+            log.warning("worker.farewell_failed", error=str(error))
+
+    async def _renew_leases(self) -> None:
+        for queue, worker in self._workers.items():
+            leases = worker.renewable()
+            if not leases:
+                continue
+            try:
+                for job_id in await self._claims[queue].renew(leases):
+                    log.warning("lease.lost", queue=queue, job_id=str(job_id))
+                    worker.lose(job_id)
+            except REDIS_AWAY as error:
+                log.warning("lease.renewal_failed", queue=queue, error=str(error))
+
+    async def _renew_row(self) -> None:
+        running = sum(len(w.held) for w in self._workers.values())
+        try:
+            async with unavailable_as_error():
+                await self._pool.execute(
+                    SQL.beat, self._id, socket.gethostname(), os.getpid(), [*self._workers], running
+                )
+                rows = await self._pool.fetch(SQL.held_by, self._id)
+            await self._compare(rows)
+        except OUTAGES as error:
+            log.warning("worker.beat_failed", error=str(error))
+
+    async def _compare(self, rows: Sequence[Any]) -> None:
+        recorded = {(r["id"], r["attempt"]): r for r in rows}
+        here = {(h.job.id, h.job.attempt) for w in self._workers.values()
+                for h in w.held.values() if h.job is not None}  # fmt: skip
+        held = {i for w in self._workers.values() for i in w.held}
+        astray = {k for k in recorded if k[0] not in held}
+        await self._bell.ring([_ring(recorded[k]) for k in astray & self._only_in_record])
+        lost = here - recorded.keys()
+        for job_id, _ in lost & self._only_in_memory:
+            self._lose(job_id)
+        self._only_in_record, self._only_in_memory = astray, lost
+
+    def _lose(self, job_id: UUID) -> None:
+        log.warning("job.taken_over", job_id=str(job_id))
+        for worker in self._workers.values():
+            worker.lose(job_id)
+
+
+def _ring(row: Any) -> Ring:
+    return Ring(row["id"], row["queue"], 0.0, row["priority"])

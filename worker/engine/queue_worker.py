@@ -1,0 +1,252 @@
+"""The worker of one queue: arq's worker with its claiming, starting and finishing replaced."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from arq.connections import ArqRedis
+from arq.worker import Function, Worker
+
+from worker.engine.claims import NEVER, Claimed, Claims, Settlement
+from worker.engine.executor import Ended, Executor, LeaseLost, Released
+from worker.engine.outages import OUTAGES, REDIS_AWAY, Patience
+from worker.engine.wakeup import Wakeup
+from worker.errors import RecordUnavailable
+from worker.jobs.ledger import Claim, Ledger, NotStarted
+from worker.jobs.model import StartedJob
+from worker.jobs.queues import Queue
+from worker.jobs.registry import Registry
+from worker.metrics import JOBS_IN_PROGRESS
+
+log = structlog.get_logger(__name__)
+
+# A kind that this version does not know waits for a version that does.
+UNKNOWN_KIND_DELAY_MS = 5_000
+EARLY_DELAY_MS = 250
+# How long after its time limit a job that ignores its cancellation still keeps its lease.
+OVERRUN_GRACE_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Held:
+    """A lease of this worker. `interruption` is why its task was cancelled, once it was."""
+
+    token: str
+    job: StartedJob | None = None
+    task: asyncio.Task[None] | None = None
+    deadline: float = float("inf")
+    interruption: Exception | None = None
+
+    def interrupt(self, reason: Exception) -> None:
+        """Cancel the attempt, saying why."""
+        if self.interruption is None:
+            self.interruption = reason
+            if self.task is not None:
+                self.task.cancel()
+
+
+class QueueWorker(Worker):
+    """Claims, starts and finishes one queue's jobs in batches; each attempt is its own task."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        worker_id: str,
+        registry: Registry,
+        ledger: Ledger,
+        claims: Claims,
+        executor: Executor,
+        wakeup: Wakeup,
+        redis_pool: ArqRedis,
+    ) -> None:
+        kinds = [k for k in registry.kinds() if registry.get(k).queue == queue.name]
+        super().__init__(
+            functions=[_function(kind) for kind in kinds],
+            queue_name=f"arq:queue:{queue.name}",
+            redis_pool=redis_pool,
+            max_jobs=queue.concurrency,
+            job_timeout=queue.timeout,
+            keep_result=0,
+            handle_signals=False,
+            ctx={"worker": worker_id},
+        )
+        self.queue = queue
+        self.held: dict[UUID, Held] = {}
+        self._worker_id = worker_id
+        self._kinds = kinds
+        self._ledger = ledger
+        self._claims = claims
+        self._executor = executor
+        self._wakeup = wakeup
+        self._stopping = asyncio.Event()
+        self._slot_freed = asyncio.Event()
+        self._background: set[asyncio.Task[Any]] = set()
+        JOBS_IN_PROGRESS.labels(queue.name).set_function(lambda: len(self.held))
+
+    async def main(self) -> None:
+        """Claim whenever there is a free slot and a reason to look, until told to stop."""
+        patience = Patience(self._stopping)
+        next_due_ms: float | None = 0.0
+        while not self._stopping.is_set():
+            try:
+                await self._wait_for_slot()
+                if next_due_ms != 0.0:
+                    await self._wakeup.wait(self.queue.name, next_due_ms)
+                next_due_ms = await self._claim_and_begin()
+                patience.reset()
+            except REDIS_AWAY as error:
+                log.warning("claim.failed", queue=self.queue.name, error=str(error))
+                await patience.wait()
+
+    async def stop(self, seconds: float) -> None:
+        """Claim no more; let running jobs end for up to `seconds`; give the rest back."""
+        self._stopping.set()
+        self._slot_freed.set()
+        self._wakeup.signal(self.queue.name)
+        await self._wait_for_tasks(seconds)
+        for held in self.held.values():
+            held.interrupt(Released("the worker was asked to stop"))
+        await self._wait_for_tasks(5.0)
+        for job_id in self.held:
+            log.error("job.ignored_stop", queue=self.queue.name, job_id=str(job_id))
+        await self._claims.drain()
+
+    def renewable(self) -> dict[UUID, str]:
+        """The leases to be extended: all but those of jobs that ran on long past their limit."""
+        now = time.monotonic()
+        return {i: h.token for i, h in self.held.items() if h.deadline > now}
+
+    def lose(self, job_id: UUID) -> None:
+        """Another worker owns the job now: stop working on it."""
+        held = self.held.get(job_id)
+        if held is not None:
+            held.interrupt(LeaseLost())
+
+    async def _wait_for_slot(self) -> None:
+        while len(self.held) >= self.max_jobs and not self._stopping.is_set():
+            self._wakeup.busy(self.queue.name)
+            self._slot_freed.clear()
+            await self._slot_freed.wait()
+
+    async def _claim_and_begin(self) -> float | None:
+        """Claim once; answers when to look again: 0 at once, else ms until the next id is due."""
+        if self._stopping.is_set():
+            return None
+        free = self.max_jobs - len(self.held)
+        claimed = await self._claims.claim(free)
+        fresh = [c for c in claimed.claims if not self._adopted(c)]
+        for claim in fresh:
+            self.held[claim.id] = Held(claim.token)
+        if fresh:
+            self._spawn(self._begin(fresh))
+        return _look_again(claimed)
+
+    def _adopted(self, claim: Claim) -> bool:
+        """Keep running what runs here already: its lease was lost for a moment."""
+        held = self.held.get(claim.id)
+        if held is not None:
+            held.token = claim.token
+        return held is not None
+
+    async def _begin(self, claims: Sequence[Claim]) -> None:
+        try:
+            answers = await self._started(claims)
+        except RecordUnavailable as error:
+            log.warning("start.failed", queue=self.queue.name, error=str(error))
+            answers = [NotStarted(c, "unavailable") for c in claims]
+        for answer in answers:
+            if isinstance(answer, NotStarted):
+                self._spawn(self._turn_away(answer))
+            else:
+                self._launch(answer)
+
+    async def _started(self, claims: Sequence[Claim]) -> list[StartedJob | NotStarted]:
+        """Start in the ledger, however long that is away: with the same tokens it counts once."""
+        patience = Patience(self._stopping)
+        while True:
+            try:
+                return await self._ledger.start(claims, self._worker_id, self._kinds)
+            except OUTAGES:
+                if self._stopping.is_set():
+                    raise
+                await patience.wait()
+
+    def _launch(self, job: StartedJob) -> None:
+        held = self.held[job.id]
+        held.job = job
+        held.deadline = time.monotonic() + self.queue.timeout + OVERRUN_GRACE_SECONDS
+        held.task = self.loop.create_task(self._run(job, held))
+        if held.interruption is not None:
+            held.task.cancel()
+
+    async def _run(self, job: StartedJob, held: Held) -> None:
+        ended: Ended | None = None
+        try:
+            ended = await self._executor.run(job, lambda: held.interruption)
+        except RecordUnavailable as error:
+            log.error("job.unrecorded", job_id=str(job.id), error=str(error))
+        finally:
+            self._let_go(job.id)
+        if ended is not None:
+            self._count(ended)
+            await self._settle(Settlement(str(job.id), held.token, ended.delay_ms))
+
+    async def _turn_away(self, answer: NotStarted) -> None:
+        """Give back an id that did not start; for good only if the record does not wait."""
+        delay = {
+            "unknown_kind": UNKNOWN_KIND_DELAY_MS, "early": EARLY_DELAY_MS, "unavailable": 0,
+        }.get(answer.reason, NEVER)  # fmt: skip
+        write = log.error if answer.reason == "poison" else log.debug
+        write("claim.turned_away", queue=self.queue.name, job_id=str(answer.claim.id),
+              reason=answer.reason)  # fmt: skip
+        token = self.held[answer.claim.id].token
+        self._let_go(answer.claim.id)
+        await self._settle(Settlement(str(answer.claim.id), token, delay))
+
+    async def _settle(self, settlement: Settlement) -> None:
+        try:
+            await self._claims.settle(settlement)
+        except REDIS_AWAY as error:
+            # The lease lapses by itself, and the record refuses to start what has ended.
+            log.warning("settle.failed", queue=self.queue.name, error=str(error))
+
+    def _let_go(self, job_id: UUID) -> None:
+        del self.held[job_id]
+        self._slot_freed.set()
+
+    def _count(self, ended: Ended) -> None:
+        self.jobs_complete += ended.status == "completed"
+        self.jobs_failed += ended.status == "dead"
+        self.jobs_retried += ended.status == "retrying"
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = self.loop.create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _wait_for_tasks(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while self.held or self._background:
+                    running = [h.task for h in self.held.values() if h.task] + [*self._background]
+                    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            return
+
+
+def _function(kind: str) -> Function:
+    async def run(ctx: dict[Any, Any]) -> None:
+        raise NotImplementedError("jobs run through the ledger, not through arq's own loop")
+
+    return Function(kind, run, None, None, None, None)
+
+
+def _look_again(claimed: Claimed) -> float | None:
+    if claimed.next_due_ms is not None and claimed.next_due_ms <= 0:
+        return 0.0
+    return claimed.next_due_ms

@@ -1,0 +1,108 @@
+"""Read the documents of a pushed commit: only what differs from the last scanned tree."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from worker.artifacts import PARSER_VERSION, classify, parse
+from worker.artifacts.model import Artifact
+from worker.artifacts.store import BaseMoved, Document, LastScan, Outdated, Scan
+from worker.errors import TransientError
+from worker.git import Blob, Snapshot, branch_ref
+from worker.handlers.context import Context
+from worker.handlers.registry import REGISTRY
+from worker.jobs.model import Completed, Outcome
+from worker.jobs.payloads import ArtifactScan
+
+LARGEST_DOCUMENT = 2 * 1024 * 1024
+KEPT_AT_ONCE = 200
+# Another scan of the branch can be recorded between reading and saving; four in a row cannot.
+TRIES = 4
+_LINK = "120000"
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What changed since `base`, the tree it was compared with (None: compared with nothing)."""
+
+    base: str | None
+    documents: Sequence[Document]
+    removed: Sequence[str]
+
+
+@REGISTRY.handles(ArtifactScan, queue="artifact-scan")
+async def artifact_scan(job: ArtifactScan, ctx: Context) -> Outcome:
+    """Scan the pushed commit. Safe to run twice: artifacts are keyed by project, path and blob."""
+    url = ctx.project.repo_url
+    snapshot = await ctx.mirrors.fetch(
+        str(job.project_id),
+        url,
+        job.commit_sha,
+        ref=branch_ref(job.branch),
+        credential=ctx.credentials.for_url(url),
+    )
+    for _ in range(TRIES):
+        try:
+            return await _scan(job, snapshot, ctx)
+        except BaseMoved:
+            continue
+        except Outdated:
+            return Completed("a newer push was scanned already", artifacts_scanned=0)
+    raise TransientError(f"branch {job.branch} kept changing while it was scanned")
+
+
+async def _scan(job: ArtifactScan, snapshot: Snapshot, ctx: Context) -> Outcome:
+    last = await ctx.artifacts.last_scan(job.project_id, job.branch)
+    found = await _differences(snapshot, last)
+    known = await ctx.artifacts.known(job.project_id, found.documents, PARSER_VERSION)
+    unread = [d for d in found.documents if d not in known]
+    await _read_and_keep(job, snapshot, unread, ctx)
+    total = await ctx.artifacts.save(
+        Scan(
+            job.project_id, job.branch, snapshot.commit, snapshot.tree, PARSER_VERSION, ctx.job.id,
+            found.base, found.documents, found.removed,
+        )
+    )  # fmt: skip
+    return Completed(
+        f"read {len(unread)} documents", artifacts_scanned=total, documents_read=len(unread),
+        paths_read=[d.path for d in unread[:50]], commit_sha=snapshot.commit, branch=job.branch,
+    )  # fmt: skip
+
+
+async def _differences(snapshot: Snapshot, last: LastScan | None) -> Differences:
+    # A newer parser may recognise documents that an older one passed over: it lists everything.
+    if last is not None and last.parser_version == PARSER_VERSION:
+        changes = await snapshot.changes(last.tree_sha)
+        if changes is not None:
+            return Differences(
+                last.tree_sha,
+                [Document(c.path, c.sha) for c in changes if c.sha and _readable(c.path, c.mode)],
+                [c.path for c in changes if not (c.sha and _readable(c.path, c.mode))],
+            )
+    entries = await snapshot.entries()
+    return Differences(
+        None, [Document(e.path, e.sha) for e in entries if _readable(e.path, e.mode)], []
+    )
+
+
+def _readable(path: str, mode: str | None) -> bool:
+    return mode != _LINK and classify(path) is not None
+
+
+async def _read_and_keep(
+    job: ArtifactScan, snapshot: Snapshot, unread: Sequence[Document], ctx: Context
+) -> None:
+    paths: dict[str, list[Document]] = {}
+    for document in unread:
+        paths.setdefault(document.blob_sha, []).append(document)
+    batch: list[tuple[Document, Artifact | None]] = []
+    blobs: AsyncIterator[Blob] = snapshot.read(paths, max_bytes_each=LARGEST_DOCUMENT)
+    async for blob in blobs:
+        batch += [(d, _parse(d, blob)) for d in paths[blob.sha]]
+        if len(batch) >= KEPT_AT_ONCE:
+            await ctx.artifacts.keep(job.project_id, PARSER_VERSION, batch)
+            batch = []
+    await ctx.artifacts.keep(job.project_id, PARSER_VERSION, batch)
+
+
+def _parse(document: Document, blob: Blob) -> Artifact | None:
+    return None if blob.data is None else parse(document.path, document.blob_sha, blob.data)

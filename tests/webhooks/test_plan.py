@@ -1,0 +1,156 @@
+"""The event matrix: what each recorded delivery causes, and which project it belongs to."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from tests.deliveries import load
+from webhooks.github.deliveries import Delivery, parse
+from webhooks.github.plan import (
+    Enqueue,
+    Ignored,
+    PlannedJob,
+    Pong,
+    ProjectRef,
+    choose_project,
+    plan,
+)
+
+PROJECT = ProjectRef(
+    id=UUID("01956f3a-6f1c-7c55-9d54-2f6f0f8a7b11"),
+    repo_url="https://git.example.org/enrolled/harbour-ledger.git",
+    repository="example-org/harbour-ledger",
+    repository_id=734018265,
+    plan="pro",
+    org_id="org-1",
+)
+UNSEEN = replace(PROJECT, repository_id=None)
+OTHER_ID = replace(PROJECT, repository_id=1)
+
+
+def delivery(name: str) -> Delivery:
+    recorded = load(name)
+    return parse(recorded.headers, recorded.body)
+
+
+def only_job(name: str, project: ProjectRef = PROJECT) -> PlannedJob:
+    planned = plan(delivery(name), project)
+    assert isinstance(planned, Enqueue)
+    (job,) = planned.jobs
+    return job
+
+
+@pytest.mark.parametrize(
+    ("name", "branch"),
+    [
+        ("push_branch", "main"),
+        ("push_branch_with_slashes", "feature/tides/northern-basin"),
+        ("push_branch_dash_x", "-x"),
+        ("push_new_branch", "story-6"),
+        ("push_force", "main"),
+        ("push_empty_commits", "release"),
+        ("push_bot", "quay-updater/tide-table-2025.3"),
+    ],
+)
+def test_a_push_to_a_branch_plans_a_scan_of_the_pushed_commit(name: str, branch: str) -> None:
+    pushed = delivery(name)
+    assert pushed.push is not None
+    assert only_job(name) == PlannedJob(
+        queue="artifact-scan",
+        kind="artifact_scan",
+        payload={
+            "projectId": "01956f3a-6f1c-7c55-9d54-2f6f0f8a7b11",
+            "repoUrl": "https://git.example.org/enrolled/harbour-ledger.git",
+            "branch": branch,
+            "commitSha": pushed.push.after,
+            "webhookEventId": pushed.guid,
+        },
+        priority=10,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("push_deleted_branch", "branch_deleted"),
+        ("push_tag", "tag_push"),
+        ("unknown_event", "unknown_event"),
+        ("repository_renamed", "unhandled_action"),
+        ("repository_unknown_action", "unhandled_action"),
+    ],
+)
+def test_what_is_understood_and_needs_nothing(name: str, reason: str) -> None:
+    assert plan(delivery(name), PROJECT) == Ignored(reason)
+
+
+@pytest.mark.parametrize("project", [None, PROJECT])
+def test_ping_is_answered_for_any_repository(project: ProjectRef | None) -> None:
+    assert plan(delivery("ping"), project) == Pong()
+
+
+@pytest.mark.parametrize("name", ["push_branch", "push_tag", "push_deleted_branch"])
+def test_a_push_to_an_unenrolled_repository_is_ignored(name: str) -> None:
+    assert plan(delivery(name), None) == Ignored("repository_not_enrolled")
+
+
+@pytest.mark.parametrize("ref", ["refs/notes/commits", "refs/pull/7/head", "refs/for/main"])
+def test_other_refs_are_ignored(ref: str) -> None:
+    recorded = load("push_branch").with_body(ref=ref)
+    assert plan(parse(recorded.headers, recorded.body), PROJECT) == Ignored("other_ref")
+
+
+def test_a_deleted_tag_is_a_tag_push() -> None:
+    recorded = load("push_deleted_branch").with_body(ref="refs/tags/v1")
+    assert plan(parse(recorded.headers, recorded.body), PROJECT) == Ignored("tag_push")
+
+
+def test_a_zero_commit_is_a_deletion_whatever_the_flag_says() -> None:
+    recorded = load("push_deleted_branch").with_body(deleted=False)
+    assert plan(parse(recorded.headers, recorded.body), PROJECT) == Ignored("branch_deleted")
+
+
+def test_a_repository_event_without_a_repository_says_so() -> None:
+    recorded = load("repository_renamed").with_body(repository=None)
+    assert plan(parse(recorded.headers, recorded.body), None) == Ignored("no_repository")
+
+
+@pytest.mark.parametrize(
+    ("plan_name", "priority"), [("enterprise", 10), ("pro", 10), ("starter", 5), ("free", 0)]
+)
+def test_priority_follows_the_projects_plan(plan_name: str, priority: int) -> None:
+    assert only_job("push_branch", replace(PROJECT, plan=plan_name)).priority == priority
+
+
+def test_the_clone_url_never_comes_from_the_payload() -> None:
+    payload = only_job("push_branch").payload
+    assert not any("github.com" in value for value in payload.values())
+
+
+def test_a_renamed_repository_is_found_by_its_id() -> None:
+    renamed = delivery("repository_renamed")
+    assert renamed.repository == "example-org/quay-ledger"
+    assert choose_project(renamed, PROJECT, None) is PROJECT
+
+
+def test_the_id_wins_over_another_projects_name() -> None:
+    assert choose_project(delivery("push_branch"), PROJECT, UNSEEN) is PROJECT
+
+
+@pytest.mark.parametrize("name", ["example-org/harbour-ledger", "Example-Org/Harbour-LEDGER"])
+def test_a_name_matches_in_any_case_while_the_id_is_unknown(name: str) -> None:
+    project = replace(UNSEEN, repository=name)
+    assert choose_project(delivery("push_branch"), None, project) is project
+
+
+@pytest.mark.parametrize(
+    "by_name", [OTHER_ID, replace(UNSEEN, repository="example-org/other"), None]
+)
+@pytest.mark.parametrize("by_id", [OTHER_ID, UNSEEN, None])
+def test_nothing_else_matches(by_id: ProjectRef | None, by_name: ProjectRef | None) -> None:
+    assert choose_project(delivery("push_branch"), by_id, by_name) is None
+
+
+def test_a_delivery_without_a_repository_has_no_project() -> None:
+    recorded = load("ping").with_body(repository=None)
+    assert choose_project(parse(recorded.headers, recorded.body), UNSEEN, UNSEEN) is None

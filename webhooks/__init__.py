@@ -1,0 +1,1 @@
+"""The HTTP side: GitHub's webhooks in, and the API."""

@@ -1,0 +1,22 @@
+"""The web service: its routes, and its life from start to stop."""
+
+from aiohttp import web
+
+from webhooks import api
+from webhooks.auth import require_token
+from webhooks.github import endpoint
+from webhooks.middleware import add_headers, errors_as_json
+from webhooks.resources import RESOURCES, Resources
+from worker.health import add_health_routes
+
+
+def create_app(resources: Resources) -> web.Application:
+    """All routes over these open resources."""
+    # Bodies are bounded where they are read, because webhooks may be larger than API calls.
+    app = web.Application(middlewares=[errors_as_json, require_token])
+    app[RESOURCES] = resources
+    app.on_response_prepare.append(add_headers)
+    app.router.add_post(endpoint.PATH, endpoint.receive)
+    api.add_routes(app.router)
+    add_health_routes(app, resources.health)
+    return app

@@ -1,0 +1,1 @@
+"""GitHub's deliveries: proved genuine, parsed, and planned as jobs."""

@@ -1,0 +1,75 @@
+"""Checked reads of a parsed JSON object: every fault names its dotted field."""
+
+import re
+from typing import Any, Never
+
+from webhooks.github.strict_json import quoted
+from worker.errors import InvalidInput
+
+
+class Fields:
+    """An object's members; `path` is the dotted name of the object itself.
+
+    A field that is absent or null reads as None (flags as False, counts as 0) unless the
+    reader is a `required_` one. Every reader raises InvalidInput for a value of another type.
+    """
+
+    def __init__(self, members: dict[str, Any], path: str = "") -> None:
+        self._members = members
+        self._path = path
+
+    def child(self, name: str) -> "Fields | None":
+        """The object in that field."""
+        value = self._read(name, dict, "an object")
+        return None if value is None else Fields(value, self._dotted(name))
+
+    def text(self, name: str, limit: int) -> str | None:
+        """A string of at most `limit` characters."""
+        value: str | None = self._read(name, str, "a string")
+        if value is not None and len(value) > limit:
+            self.refuse(name, f"is longer than {limit} characters")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """A boolean."""
+        return bool(self._read(name, bool, "true or false"))
+
+    def count(self, name: str) -> int:
+        """The length of an array."""
+        return len(self._read(name, list, "an array") or ())
+
+    def required_child(self, name: str) -> "Fields":
+        """The object in that field."""
+        return self.child(name) or self.refuse(name, "is missing")
+
+    def required_text(self, name: str, pattern: re.Pattern[str], meaning: str) -> str:
+        """A string that `pattern` matches as a whole; `meaning` says what it should be."""
+        value: str | None = self._read(name, str, "a string")
+        if value is None:
+            self.refuse(name, "is missing")
+        if pattern.fullmatch(value) is None:
+            self.refuse(name, f"must be {meaning}, not {quoted(value)}")
+        return value
+
+    def required_id(self, name: str) -> int:
+        """A positive integer."""
+        value: int | None = self._read(name, int, "an integer")
+        if value is None:
+            self.refuse(name, "is missing")
+        if value < 1:
+            self.refuse(name, "must be positive")
+        return value
+
+    def refuse(self, name: str, problem: str) -> Never:
+        """Raise InvalidInput for that field."""
+        raise InvalidInput(f"{self._dotted(name)} {problem}.", {self._dotted(name): problem})
+
+    def _read(self, name: str, kind: type, meaning: str) -> Any:
+        value = self._members.get(name)
+        # By exact type: in Python a bool is an int too.
+        if value is not None and type(value) is not kind:
+            self.refuse(name, f"must be {meaning}")
+        return value
+
+    def _dotted(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name

@@ -1,0 +1,91 @@
+"""What a delivery asks for: which project it belongs to, and the jobs it causes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from webhooks.github.deliveries import Delivery
+from webhooks.github.pushes import Push
+from worker.jobs.model import NewJob, Project
+from worker.jobs.queues import QUEUES, Queue
+
+PRIORITIES: Mapping[str, int] = {"enterprise": 10, "pro": 10, "starter": 5, "free": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Understood, and nothing to do; `reason` is a constant in snake_case."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Jobs to be recorded together with the delivery."""
+
+    jobs: tuple[NewJob, ...]
+
+
+Plan = Ignored | Enqueue
+PING = Ignored("ping")
+
+
+def plan(delivery: Delivery, project: Project | None, queues: Mapping[str, Queue] = QUEUES) -> Plan:
+    """What to do about a delivery, given the project that `choose_project` found for it."""
+    if delivery.event == "ping":
+        return PING
+    if delivery.event == "push" and delivery.push:
+        return _plan_push(delivery.push, delivery.guid, project, queues)
+    if delivery.event != "repository":
+        return Ignored("unknown_event")
+    # Renames need nothing done: a project is matched by GitHub's repository id.
+    return Ignored("unhandled_action" if delivery.repository else "no_repository")
+
+
+def choose_project(
+    delivery: Delivery, by_id: Project | None, by_name: Project | None
+) -> Project | None:
+    """The project a delivery belongs to, of those found by GitHub's repository id and by name.
+
+    The id wins, as it survives renames. A name counts only until the project's id is known:
+    another repository may take over a name that was given up.
+    """
+    if delivery.repository is None:
+        return None
+    if by_id and by_id.repository_id == delivery.repository_id:
+        return by_id
+    if by_name is None or by_name.repository_id is not None:
+        return None
+    return by_name if by_name.repository.lower() == delivery.repository.lower() else None
+
+
+def _plan_push(push: Push, guid: str, project: Project | None, queues: Mapping[str, Queue]) -> Plan:
+    if project is None:
+        return Ignored("repository_not_enrolled")
+    if push.branch is None:
+        return Ignored("tag_push" if push.tag else "other_ref")
+    if push.deleted:
+        return Ignored("branch_deleted")
+    return Enqueue((_artifact_scan(project, push.branch, push.after, guid, queues),))
+
+
+def _artifact_scan(
+    project: Project, branch: str, commit_sha: str, guid: str, queues: Mapping[str, Queue]
+) -> NewJob:
+    return NewJob(
+        queue="artifact-scan",
+        kind="artifact_scan",
+        payload={
+            "projectId": str(project.id),
+            "repoUrl": project.repo_url,
+            "branch": branch,
+            "commitSha": commit_sha,
+            "webhookEventId": guid,
+        },
+        max_attempts=queues["artifact-scan"].attempts,
+        project_id=project.id,
+        org_id=project.org_id,
+        priority=PRIORITIES[project.plan],
+        dedupe_key=f"delivery:{guid}:artifact_scan",
+        delivery_id=guid,
+        correlation_id=guid,
+    )

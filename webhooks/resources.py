@@ -1,0 +1,113 @@
+"""What the web service opens once, and every request handler uses."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+from arq.connections import ArqRedis
+
+from webhooks.bodies import Bodies
+from webhooks.github.intake import Intake
+from webhooks.ringer import Ringer
+from worker.database.migrations import check_schema
+from worker.database.pool import Pool, connect_pool
+from worker.health import Health
+from worker.jobs.deliveries import Deliveries
+from worker.jobs.ledger import Ledger
+from worker.jobs.projects import Projects
+from worker.jobs.queues import Queue, configured
+from worker.jobs.reading import JobReader
+from worker.jobs.ring import Bell
+from worker.redis_pool import connect_redis
+from worker.settings import Settings
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The open pools and what works on them."""
+
+    settings: Settings
+    queues: Mapping[str, Queue]
+    pool: Pool
+    redis: ArqRedis
+    health: Health
+    bodies: Bodies
+    ringer: Ringer
+    projects: Projects
+    ledger: Ledger
+    jobs: JobReader
+    intake: Intake
+    streams: asyncio.Semaphore
+
+
+MAX_STREAMS = 100
+RESOURCES = web.AppKey("resources", Resources)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Resources]:
+    """Open the pools; at the end, let what is on its way arrive, and close them.
+
+    Redis may be away: it is only needed for ringing and for live events. Raises
+    ConfigurationError for an old schema, RecordUnavailable when Postgres cannot be reached.
+    """
+    async with AsyncExitStack() as stack:
+        pool = await connect_pool(
+            settings.database_url.get_secret_value(),
+            size=settings.database_pool_size,
+            behind_pooler=settings.behind_pooler,
+        )
+        stack.push_async_callback(pool.close)
+        await check_schema(pool)
+        redis = connect_redis(settings.redis_url.get_secret_value())
+        stack.push_async_callback(redis.aclose)
+        resources = _resources(settings, pool, redis)
+        stack.push_async_callback(resources.ringer.drain)
+        stack.push_async_callback(resources.intake.drain)
+        yield resources
+
+
+def _resources(settings: Settings, pool: Pool, redis: ArqRedis) -> Resources:
+    queues, ringer, projects = (
+        configured(settings.queue_overrides),
+        Ringer(Bell(redis)),
+        Projects(pool),
+    )
+    return Resources(
+        settings=settings,
+        queues=queues,
+        pool=pool,
+        redis=redis,
+        health=Health({"postgres": _postgres(pool)}, advisory={"redis": _redis(redis)}),
+        bodies=Bodies(),
+        ringer=ringer,
+        projects=projects,
+        ledger=Ledger(pool),
+        jobs=JobReader(pool),
+        streams=asyncio.Semaphore(MAX_STREAMS),
+        intake=Intake(
+            secrets=[s.get_secret_value() for s in settings.github_webhook_secret],
+            projects=projects,
+            deliveries=Deliveries(pool),
+            ringer=ringer,
+            queues=queues,
+        ),
+    )
+
+
+def _postgres(pool: Pool) -> Callable[[], Awaitable[str | None]]:
+    async def answers() -> str | None:
+        await pool.fetchval("SELECT 1")
+        return None
+
+    return answers
+
+
+def _redis(redis: ArqRedis) -> Callable[[], Awaitable[str | None]]:
+    async def answers() -> str | None:
+        await redis.ping()
+        return None
+
+    return answers

@@ -1,6 +1,7 @@
 """The composition root: settings → pools → engine, under the stock arq command line."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -134,6 +135,10 @@ async def start(
     runner = await serve(app, settings.host, settings.health_check_port)
     closing.push_async_callback(runner.cleanup)
     await engine.start()
+    # What lives as long as the process need not be looked at again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     return Running(engine, health, closing)
 
 

@@ -3,8 +3,10 @@
 import logging
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -16,12 +18,13 @@ _SECRET_FIELD = re.compile(
 )
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 _secrets: set[str] = set()
-_bound: ContextVar[dict[str, str] | None] = ContextVar("bound_log_fields", default=None)
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+_bound: ContextVar[Mapping[str, object]] = ContextVar("bound_log_fields", default=_NOTHING)
 
 
 def bind(**fields: object) -> None:
     """Add these fields to every later line of this task; None is left out."""
-    _bound.set((_bound.get() or {}) | {k: str(v) for k, v in fields.items() if v is not None})
+    _bound.set({**_bound.get(), **{k: v for k, v in fields.items() if v is not None}})
 
 
 def configure_logs(*, level: str, as_json: bool, secrets: Iterable[str] = ()) -> None:
@@ -40,12 +43,12 @@ def configure_logs(*, level: str, as_json: bool, secrets: Iterable[str] = ()) ->
     ]
     renderer = _renderer(as_json)
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, structlog.processors.JSONRenderer(_as_bytes) if as_json else renderer],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=False,
+        logger_factory=_logger_factory(as_json),
+        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -58,17 +61,22 @@ def configure_logs(*, level: str, as_json: bool, secrets: Iterable[str] = ()) ->
 
 
 def _add_bound(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {**(_bound.get() or {}), **event}
+    return {**_bound.get(), **event}
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank every field whose name or text gives a secret away."""
     for name, value in event.items():
-        if name != "event" and _SECRET_FIELD.search(name):
+        if _names_a_secret(name):
             event[name] = _REDACTED
         elif isinstance(value, str):
             event[name] = clean(value)
     return event
+
+
+@cache
+def _names_a_secret(name: str) -> bool:
+    return name != "event" and _SECRET_FIELD.search(name) is not None
 
 
 def clean(text: str) -> str:
@@ -79,14 +87,24 @@ def clean(text: str) -> str:
     return _USERINFO.sub(f"{_REDACTED}@", text) if "://" in text else text
 
 
+def _logger_factory(as_json: bool) -> Any:
+    if as_json:
+        return structlog.BytesLoggerFactory(file=sys.stderr.buffer)
+    return structlog.WriteLoggerFactory(file=sys.stderr)
+
+
 def _renderer(as_json: bool) -> Any:
     if as_json:
         return structlog.processors.JSONRenderer(serializer=_as_json)
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 
+def _as_bytes(event: Any, **_: Any) -> bytes:
+    return orjson.dumps(event, default=str)
+
+
 def _as_json(event: Any, **_: Any) -> str:
-    return orjson.dumps(event, default=str).decode("utf-8", "replace")
+    return _as_bytes(event).decode("utf-8", "replace")
 
 
 def _route_standard_library(handler: logging.Handler, level: str) -> None:

@@ -14,7 +14,10 @@ CronFunction = Callable[[dict[Any, Any]], Awaitable[None]]
 
 def connect_redis(url: str) -> ArqRedis:
     """A lazily connected client whose limits keep a lost packet from hanging a worker for good."""
-    return ArqRedis(connection_pool=_connection_pool(url))
+    redis = ArqRedis(connection_pool=_connection_pool(url))
+    # A pool that was handed in would survive `aclose`, its connections with it.
+    redis.auto_close_connection_pool = True
+    return redis
 
 
 async def check_redis(redis: ArqRedis) -> None:

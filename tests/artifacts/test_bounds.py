@@ -89,13 +89,13 @@ UNITS = [
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_repeated_unit_takes_linear_time(unit: str) -> None:
-    size = 200_000
+    size = 60_000
     for path, heads in ((STORY, SECTIONS), (DECISION, ("", "## Status\n")), (GATE, ("", "gate: "))):
         for head in heads:
             data = (head + unit * (size // len(unit))).encode()[:size]
             started = time.process_time()
             parse(path, "b", data)
-            assert time.process_time() - started < 0.4
+            assert time.process_time() - started < 0.2
 
 
 def test_a_repeated_unit_behind_front_matter_takes_linear_time() -> None:
@@ -117,7 +117,7 @@ def test_counts_are_capped() -> None:
 def test_the_record_is_bounded() -> None:
     units = ("- [ ] [a](b) AC 1-999\n", "# AC 1 x\n", "Depends on: Story 1.1-1.99\n", "\0\n")
     for unit in units:
-        data = ("## Tasks\n" + unit * MAX_BYTES).encode()[:MAX_BYTES]
+        data = ("## Tasks\n" + unit * (MAX_BYTES // len(unit))).encode()[:MAX_BYTES]
         found = parse(STORY, "b", data)
         assert isinstance(found, Artifact)
         assert len(found.model_dump_json()) < 4 * MAX_BYTES

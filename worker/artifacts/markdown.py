@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from worker.artifacts import fields, links, yaml_text
+from worker.artifacts import fields, front_matter, links, yaml_text
 from worker.artifacts.fields import Field, key_of
 from worker.artifacts.model import Link, Section
 from worker.artifacts.text import MAX_ITEMS, Text
@@ -21,7 +21,6 @@ _INLINE_MARKUP = re.compile(r"[*`]+|(?<!\w)_+|_+(?!\w)")
 _OTHER_BLOCK = re.compile(r"[ \t|>]|(?:[-*+]|\d{1,9}[.)])\s")
 _DRESS = " \t>*-_+|"
 _LONGEST_KEY = 60
-_MAX_FRONT_MATTER = 500
 STATUS_KEYS = ("status", "story status", "epic status", "current status")
 
 
@@ -90,7 +89,7 @@ class _Scanner:
         self._field_count = 0
 
     def run(self) -> None:
-        start = self._front_matter()
+        self.document.front, start = front_matter.read(self._text)
         self.document.lines.extend([""] * start)
         show = self.document.lines.append
         for number, line in enumerate(self._text.lines[start:], start + 1):
@@ -168,10 +167,10 @@ class _Scanner:
 
     def _underline(self, number: int, mark: str, stripped: str) -> bool:
         """A rule right under a lone `**Key:** value` line is a rule, whatever CommonMark says."""
-        above, before = ["", "", *self.document.lines][-1:-3:-1]
+        above, before = _last_two(self.document.lines)
         headings = self.document.headings
         after_heading = bool(headings) and headings[-1].line == number - 2
-        if not above or _OTHER_BLOCK.match(above) or (before and not after_heading):
+        if not above.strip("-= ") or _OTHER_BLOCK.match(above) or (before and not after_heading):
             return False
         is_heading = bool(headings) and headings[-1].line == number - 1
         if is_heading or len(stripped.rstrip()) < 2 or any(fields.find(above, number)):
@@ -218,29 +217,9 @@ class _Scanner:
         if room > 0:
             self.document.links.extend(list(links.find(line, number))[:room])
 
-    def _front_matter(self) -> int:
-        """Read the YAML block at the top, if there is one; the count of lines it takes."""
-        lines = self._text.lines
-        if lines[0].rstrip() != "---":
-            return 0
-        ends = (n for n, line in enumerate(lines[1:_MAX_FRONT_MATTER], 1) if _ends_block(line))
-        end = next(ends, None)
-        if end is None:
-            return 0
-        block = "\n".join(["", *lines[1:end]])
-        try:
-            self.document.front = yaml_text.load_mapping(block)
-        except yaml_text.YamlError as refused:
-            found = yaml_text.scan_mapping(block)
-            if not found.values:
-                return 0
-            self._text.flag("front_matter", f"not YAML: {refused}", refused.line)
-            self.document.front = found
-        return end + 1
 
-
-def _ends_block(line: str) -> bool:
-    return line.rstrip() in ("---", "...")
+def _last_two(lines: list[str]) -> tuple[str, str]:
+    return lines[-1] if lines else "", lines[-2] if len(lines) > 1 else ""
 
 
 def _without_closing(title: str) -> str:

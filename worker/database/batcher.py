@@ -36,10 +36,14 @@ class Batcher(Generic[Item, Answer]):
 
     async def submit(self, item: Item) -> Answer:
         """Wait until the item has been flushed. A cancelled caller's item may still go out."""
+        return await self.post(item)
+
+    def post(self, item: Item) -> "asyncio.Future[Answer]":
+        """Send an item on its way without waiting; the answered future tells what came of it."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._start_flush()
-        return await future
+        return future
 
     async def drain(self) -> None:
         """Wait until nothing is waiting and no flush is under way."""
@@ -68,6 +72,7 @@ class Batcher(Generic[Item, Answer]):
     async def _deliver(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._flush([item for item, _ in batch])
+            answered = list(zip(batch, answers, strict=True))
         except self._isolate as error:
             if len(batch) == 1:
                 _fail(batch, error)
@@ -77,7 +82,7 @@ class Batcher(Generic[Item, Answer]):
         except Exception as error:  # noqa: BLE001  the callers, not this task, decide what it means
             _fail(batch, error)
         else:
-            for (_, future), answer in zip(batch, answers, strict=True):
+            for (_, future), answer in answered:
                 if not future.done():
                     future.set_result(answer)
 

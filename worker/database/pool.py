@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -46,6 +47,7 @@ async def connect_pool(url: str, *, size: int = 10, behind_pooler: bool = False)
             min_size=1,
             max_size=size,
             init=_prepare_connection,
+            reset=_keep_session,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
             timeout=5.0,
             # A transaction pooler gives each transaction another server: nothing may be prepared.
@@ -77,6 +79,10 @@ def _planner(behind_pooler: bool) -> dict[str, str]:
     return {} if behind_pooler else {"jit": "off", "random_page_cost": "1.1"}
 
 
+async def _keep_session(_: Any) -> None:
+    """Nothing here changes a session, and the usual reset is a round trip after every statement."""
+
+
 async def _prepare_connection(connection: Any) -> None:
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(
@@ -85,23 +91,35 @@ async def _prepare_connection(connection: Any) -> None:
 
 
 def encode_json(value: object) -> str:
-    """JSON that jsonb accepts: NUL and lone surrogates, which it refuses, become U+FFFD."""
+    """JSON that jsonb accepts and orjson reads back.
+
+    NUL and lone surrogates become question marks, integers past 64 bits hexadecimal text, and what
+    JSON does not know its str().
+    """
     try:
         text = orjson.dumps(value, default=str).decode()
     except TypeError:
-        text = json.dumps(value, default=str)
-    if "\\u0000" in text or "\\ud" in text:
-        return json.dumps(_storable(json.loads(text)))
-    return text
+        return json.dumps(_storable(value))
+    return json.dumps(_storable(orjson.loads(text))) if "\\u0000" in text else text
+
+
+def plain(text: str) -> str:
+    """The text without what Postgres cannot store."""
+    return text.replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
 
 
 def _storable(value: object) -> object:
     match value:
-        case str():
-            return value.replace("\0", "�").encode("utf-8", "replace").decode("utf-8")
+        case None | bool():
+            return value
+        case int():
+            # Decimal digits would take time that grows with their square.
+            return value if value.bit_length() < 64 else hex(value)
+        case float():
+            return value if math.isfinite(value) else None
         case dict():
-            return {str(_storable(k)): _storable(v) for k, v in value.items()}
-        case list():
+            return {plain(str(k)): _storable(v) for k, v in value.items()}
+        case list() | tuple():
             return [_storable(v) for v in value]
         case _:
-            return value
+            return plain(str(value))

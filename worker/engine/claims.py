@@ -7,9 +7,11 @@ from pathlib import Path
 from uuid import UUID
 
 import structlog
+from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 from redis.asyncio import Redis
 
 from worker.database.batcher import Batcher
+from worker.engine.outages import REDIS_AWAY
 from worker.jobs.ledger import Claim
 from worker.jobs.ring import queue_keys
 
@@ -72,9 +74,9 @@ class Claims:
             await self._quarantine([i for i in ids if _as_uuid(i) is None])
         return Claimed(claims, next_due)
 
-    async def settle(self, settlement: Settlement) -> None:
-        """Give a lease up. Nothing happens when the token no longer owns it."""
-        await self._settlements.submit(settlement)
+    def settle(self, settlement: Settlement) -> None:
+        """Have a lease given up soon. Nothing happens when the token no longer owns it."""
+        self._settlements.post(settlement)
 
     async def renew(self, held: Mapping[UUID, str]) -> list[UUID]:
         """Extend these leases (id → token); answers those that somebody else owns now."""
@@ -95,9 +97,13 @@ class Claims:
 
     async def _settle_many(self, settlements: Sequence[Settlement]) -> list[None]:
         arguments = [part for s in settlements for part in (s.id, s.token, s.delay_ms)]
-        await self._settle_script(
-            keys=[self._keys.ready, self._keys.owners, self._keys.wake], args=arguments
-        )
+        try:
+            await self._settle_script(
+                keys=[self._keys.ready, self._keys.owners, self._keys.wake], args=arguments
+            )
+        except REDIS_AWAY as error:
+            # The leases lapse by themselves, and the record refuses to start what has ended.
+            log.warning("settle.failed", queue=self._queue, error=str(error))
         return [None] * len(settlements)
 
     async def _release_unanswered(self) -> None:
@@ -121,7 +127,8 @@ class Claims:
 
 def _as_uuid(raw: bytes) -> UUID | None:
     try:
-        job_id = UUID(raw.decode("ascii"))
+        # asyncpg's own UUID: the same value, and several times quicker than the standard one.
+        job_id = FastUUID(raw.decode("ascii"))
     except ValueError:
         return None
     return job_id if str(job_id).encode() == raw else None

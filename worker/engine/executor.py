@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from worker.engine.attempts import Interruption, LeaseLost, Released, TimedOut, outcome_of
 from worker.engine.claims import NEVER
 from worker.engine.outages import OUTAGES, Patience
 from worker.errors import InvalidInput, PermanentError, RecordUnavailable
@@ -18,7 +19,7 @@ from worker.jobs.ledger import Failure, Ledger
 from worker.jobs.model import Cancel, Completed, Failed, JobResult, Outcome, Snooze, StartedJob
 from worker.jobs.payloads import ProjectPayload, validate
 from worker.jobs.queues import Queue
-from worker.jobs.registry import Registration, Registry
+from worker.jobs.registry import Registry
 from worker.logs import bind
 from worker.metrics import JOB_DURATION, JOB_WAIT, JOBS_PROCESSED, JOBS_RETRIED
 
@@ -33,14 +34,6 @@ class Tell(Protocol):
     def __call__(self, event: NewEvent) -> None: ...
 
 
-class LeaseLost(Exception):
-    """The job belongs to another worker now."""
-
-
-class Released(Exception):
-    """This worker is stopping and gives the job back."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How an attempt ended: its status for logs and metrics, and when its id is due again."""
@@ -49,7 +42,10 @@ class Ended:
     delay_ms: int = NEVER
 
 
-@dataclass(frozen=True, slots=True)
+_COMPLETED, _LOST, _REFUSED = Ended("completed"), Ended("lost"), Ended("refused")
+
+
+@dataclass(slots=True)
 class Decision:
     """What to write into the record, and what follows from it."""
 
@@ -77,41 +73,29 @@ class Executor:
         self._make_context = make_context
         self._tell = tell
         self._stopping = stopping
+        self._limit = TimedOut(queue.timeout)
         self._duration = JOB_DURATION.labels(queue.name)
         self._wait = JOB_WAIT.labels(queue.name)
         self._processed = cache(lambda status: JOBS_PROCESSED.labels(queue.name, status))
 
-    async def run(self, job: StartedJob, interruption: Callable[[], Exception | None]) -> Ended:
-        """Run one attempt. `interruption` says why this task was cancelled, if it was by us."""
+    async def run(self, job: StartedJob, interruption: Interruption) -> Ended:
+        """Run one attempt and record how it ended. Raises RecordUnavailable when it cannot be."""
         bind(
             job_id=job.id, kind=job.kind, attempt=job.attempt, project_id=job.project_id,
             delivery_id=job.delivery_id, correlation_id=job.correlation_id,
         )  # fmt: skip
         started = time.monotonic()
-        outcome = await self._attempt(job, interruption)
+        outcome = await outcome_of(lambda: self._handle(job), interruption, self._limit)
         seconds = time.monotonic() - started
         if isinstance(outcome, LeaseLost):
-            return _report(Ended("lost"), seconds, {})
+            return _report(_LOST, seconds, {})
         decision = self._decide(job, outcome)
         ended = await self._record(decision)
         self._measure(job, ended, seconds)
         return _report(ended, seconds, decision.fields or {})
 
-    async def _attempt(
-        self, job: StartedJob, interruption: Callable[[], Exception | None]
-    ) -> Outcome | BaseException:
+    async def _handle(self, job: StartedJob) -> Outcome:
         registration = self._registry.get(job.kind)
-        try:
-            async with asyncio.timeout(self._queue.timeout) as limit:
-                return await self._handle(registration, job)
-        except asyncio.CancelledError as error:
-            return interruption() or error
-        except TimeoutError as error:
-            return _TimedOut(self._queue.timeout) if limit.expired() else error
-        except BaseException as error:  # noqa: BLE001  a handler's SystemExit is its own failure
-            return error
-
-    async def _handle(self, registration: Registration, job: StartedJob) -> Outcome:
         payload = validate(registration.payload, job.payload)
         if isinstance(payload, ProjectPayload) and job.project is None:
             raise PermanentError(f"project {payload.project_id} is not enrolled")
@@ -142,7 +126,7 @@ class Executor:
                 )
             case Failed(error):
                 return self._failed(job, Failure("failed", "Failed", error))
-            case _TimedOut():
+            case TimedOut():
                 return self._failed(job, Failure("timeout", "TimeoutError", str(outcome)))
             case PermanentError() | InvalidInput():
                 return self._buried(job, Failure.of(outcome), _explain(outcome))
@@ -153,9 +137,7 @@ class Executor:
         result = JobResult(success=True, message=outcome.message, data=outcome.data)
         name = self._registry.get(job.kind).completed_event
         events = _events(job, (name, outcome.data))
-        return Decision(
-            Ended("completed"), lambda: self._ledger.complete(job, result, events), events
-        )
+        return Decision(_COMPLETED, lambda: self._ledger.complete(job, result, events), events)
 
     def _failed(self, job: StartedJob, failure: Failure) -> Decision:
         failures = job.failures + 1
@@ -200,7 +182,7 @@ class Executor:
                     raise RecordUnavailable(f"not recorded before stopping: {error}") from error
                 await patience.wait()
         if not owned:
-            return Ended("refused")
+            return _REFUSED
         for event in decision.events:
             self._tell(event)
         return decision.ended
@@ -211,11 +193,6 @@ class Executor:
         self._wait.observe(job.waited)
         if ended.status == "retrying":
             JOBS_RETRIED.labels(job.queue).inc()
-
-
-class _TimedOut(Exception):
-    def __init__(self, limit: float) -> None:
-        super().__init__(f"ran longer than its queue's limit of {limit:g} s")
 
 
 def _report(ended: Ended, seconds: float, fields: dict[str, Any]) -> Ended:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +11,9 @@ import structlog
 from arq.connections import ArqRedis
 from arq.worker import Function, Worker
 
+from worker.engine.attempts import Interruption, LeaseLost, Released
 from worker.engine.claims import NEVER, Claimed, Claims, Settlement
-from worker.engine.executor import Ended, Executor, LeaseLost, Released
+from worker.engine.executor import Ended, Executor
 from worker.engine.outages import OUTAGES, REDIS_AWAY, Patience
 from worker.engine.wakeup import Wakeup
 from worker.errors import RecordUnavailable
@@ -33,20 +34,13 @@ OVERRUN_GRACE_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Held:
-    """A lease of this worker. `interruption` is why its task was cancelled, once it was."""
+    """A lease of this worker, and the attempt that runs under it once the ledger has started it."""
 
     token: str
+    interruption: Interruption = field(default_factory=Interruption)
     job: StartedJob | None = None
     task: asyncio.Task[None] | None = None
     deadline: float = float("inf")
-    interruption: Exception | None = None
-
-    def interrupt(self, reason: Exception) -> None:
-        """Cancel the attempt, saying why."""
-        if self.interruption is None:
-            self.interruption = reason
-            if self.task is not None:
-                self.task.cancel()
 
 
 class QueueWorker(Worker):
@@ -110,7 +104,7 @@ class QueueWorker(Worker):
         self._wakeup.signal(self.queue.name)
         await self._wait_for_tasks(seconds)
         for held in self.held.values():
-            held.interrupt(Released("the worker was asked to stop"))
+            held.interruption.interrupt(Released("the worker was asked to stop"))
         await self._wait_for_tasks(5.0)
         for job_id in self.held:
             log.error("job.ignored_stop", queue=self.queue.name, job_id=str(job_id))
@@ -125,7 +119,7 @@ class QueueWorker(Worker):
         """Another worker owns the job now: stop working on it."""
         held = self.held.get(job_id)
         if held is not None:
-            held.interrupt(LeaseLost())
+            held.interruption.interrupt(LeaseLost())
 
     async def _wait_for_slot(self) -> None:
         while len(self.held) >= self.max_jobs and not self._stopping.is_set():
@@ -161,7 +155,7 @@ class QueueWorker(Worker):
             answers = [NotStarted(c, "unavailable") for c in claims]
         for answer in answers:
             if isinstance(answer, NotStarted):
-                self._spawn(self._turn_away(answer))
+                self._turn_away(answer)
             else:
                 self._launch(answer)
 
@@ -181,22 +175,20 @@ class QueueWorker(Worker):
         held.job = job
         held.deadline = time.monotonic() + self.queue.timeout + OVERRUN_GRACE_SECONDS
         held.task = self.loop.create_task(self._run(job, held))
-        if held.interruption is not None:
-            held.task.cancel()
 
     async def _run(self, job: StartedJob, held: Held) -> None:
         ended: Ended | None = None
         try:
-            ended = await self._executor.run(job, lambda: held.interruption)
+            ended = await self._executor.run(job, held.interruption)
         except RecordUnavailable as error:
             log.error("job.unrecorded", job_id=str(job.id), error=str(error))
         finally:
             self._let_go(job.id)
         if ended is not None:
             self._count(ended)
-            await self._settle(Settlement(str(job.id), held.token, ended.delay_ms))
+            self._claims.settle(Settlement(str(job.id), held.token, ended.delay_ms))
 
-    async def _turn_away(self, answer: NotStarted) -> None:
+    def _turn_away(self, answer: NotStarted) -> None:
         """Give back an id that did not start; for good only if the record does not wait."""
         delay = {
             "unknown_kind": UNKNOWN_KIND_DELAY_MS, "early": EARLY_DELAY_MS, "unavailable": 0,
@@ -206,14 +198,7 @@ class QueueWorker(Worker):
               reason=answer.reason)  # fmt: skip
         token = self.held[answer.claim.id].token
         self._let_go(answer.claim.id)
-        await self._settle(Settlement(str(answer.claim.id), token, delay))
-
-    async def _settle(self, settlement: Settlement) -> None:
-        try:
-            await self._claims.settle(settlement)
-        except REDIS_AWAY as error:
-            # The lease lapses by itself, and the record refuses to start what has ended.
-            log.warning("settle.failed", queue=self.queue.name, error=str(error))
+        self._claims.settle(Settlement(str(answer.claim.id), token, delay))
 
     def _let_go(self, job_id: UUID) -> None:
         del self.held[job_id]

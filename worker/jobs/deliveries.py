@@ -66,6 +66,11 @@ class Deliveries:
         async with unavailable_as_error():
             return await self._batches.submit(arrival)
 
+    async def accept_many(self, arrivals: Sequence[Arrival]) -> list[Acceptance]:
+        """The same for many, in one statement: an error is an error of them all."""
+        async with unavailable_as_error():
+            return await self._accept_many(arrivals)
+
     async def drain(self) -> None:
         """Wait until nothing is on its way to the record."""
         await self._batches.drain()
@@ -77,7 +82,7 @@ class Deliveries:
         fresh = await self._insert(ordered)
         known = await self._known([a for a in ordered if a.delivery_id not in fresh])
         answers = {i: _accepted(first[i]) for i in fresh} | known
-        return [_as_seen_by(a, first, fresh, answers) for a in arrivals]
+        return [_as_seen_by(a, first[a.delivery_id], answers[a.delivery_id]) for a in arrivals]
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> set[str]:
         rows = columns(
@@ -99,8 +104,10 @@ class Deliveries:
         return {a.delivery_id: await self._again(a, found[a.delivery_id]) for a in arrivals}
 
     async def _again(self, arrival: Arrival, row: asyncpg.Record) -> Acceptance:
-        if not row["jobs"] and arrival.jobs and await self._adopt(arrival):
-            return _accepted(arrival)
+        if not row["jobs"] and arrival.jobs:
+            if await self._adopt(arrival):
+                return _accepted(arrival)
+            [row] = await self._fetch(SQL.known, [arrival.delivery_id])
         rows = await self._fetch(LEDGER_SQL.retry, row["dead"]) if row["dead"] else []
         rings = [Ring(r["id"], r["queue"], 0.0, r["priority"]) for r in rows]
         return Acceptance(row["jobs"], row["ignored_reason"], True, rings)
@@ -128,10 +135,7 @@ def _accepted(arrival: Arrival) -> Acceptance:
     return Acceptance(arrival.planned(), arrival.ignored_reason, False, rings)
 
 
-def _as_seen_by(
-    arrival: Arrival, first: dict[str, Arrival], fresh: set[str], answers: dict[str, Acceptance]
-) -> Acceptance:
-    answer = answers[arrival.delivery_id]
-    if arrival.delivery_id in fresh and first[arrival.delivery_id] is not arrival:
-        return Acceptance(answer.jobs, answer.ignored_reason, True)
-    return answer
+def _as_seen_by(arrival: Arrival, first: Arrival, answer: Acceptance) -> Acceptance:
+    if first is arrival:
+        return answer
+    return Acceptance(answer.jobs, answer.ignored_reason, True)

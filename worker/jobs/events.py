@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from redis.asyncio import Redis
 
 from worker.database import queries
 from worker.database.batcher import Batcher
-from worker.database.pool import Pool, unavailable_as_error
+from worker.database.pool import Pool, encode_json, unavailable_as_error
 from worker.jobs.ids import new_id
 
 SQL = queries.load(__file__)
@@ -49,15 +48,14 @@ def stream(project_id: UUID | str) -> str:
 
 def encode(event: NewEvent) -> bytes:
     """The event as it goes over the wire."""
-    return orjson.dumps(
+    return encode_json(
         {
             "event": event.event,
             "projectId": str(event.project_id),
             "timestamp": event.created_at.astimezone(UTC).isoformat(),
             "payload": event.payload | {"eventId": str(event.id)},
-        },
-        default=str,
-    )
+        }
+    ).encode()
 
 
 class Publisher:

@@ -15,7 +15,7 @@ import asyncpg
 
 from worker.database import queries
 from worker.database.batcher import Batcher
-from worker.database.pool import TRY_AGAIN, Pool, encode_json, unavailable_as_error
+from worker.database.pool import TRY_AGAIN, Pool, encode_json, plain, unavailable_as_error
 from worker.jobs.events import NewEvent
 from worker.jobs.model import JobResult, NewJob, Project, StartedJob
 from worker.jobs.states import State
@@ -23,7 +23,14 @@ from worker.jobs.states import State
 SQL = queries.load(__file__)
 CRASHES_ALLOWED = 3
 # A value that Postgres cannot store fails its own job, not the others in the statement.
-UNSTORABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+UNSTORABLE = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    TypeError,
+    ValueError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,7 @@ class Failure:
     def of(cls, error: BaseException, outcome: str = "failed") -> "Failure":
         """From an exception: its text, or its type when it has none."""
         text = "".join(traceback.format_exception(error))[-8000:]
-        return cls(outcome, type(error).__name__, _plain(str(error)) or type(error).__name__,
-                   _plain(text))  # fmt: skip
+        return cls(outcome, type(error).__name__, str(error) or type(error).__name__, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class _Finish:
 
 
 class Ledger:
-    """Every transition of every job. Raises RecordUnavailable when Postgres is away."""
+    """Every transition of every job, by one worker. Raises RecordUnavailable without Postgres."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -147,27 +153,32 @@ class Ledger:
     async def _start_many(
         self, batches: Sequence[tuple[Sequence[Claim], str, Sequence[str]]]
     ) -> list[list[StartedJob | NotStarted]]:
-        claims = sorted((c for batch, _, _ in batches for c in batch), key=lambda c: c.id)
-        _, worker, kinds = batches[0]
-        rows = await self._fetch(
-            SQL.start,
-            [c.id for c in claims],
-            [c.token for c in claims],
-            worker,
-            list(kinds),
-            CRASHES_ALLOWED,
-        )
-        found = {row["id"]: row for row in rows}
+        # An id claimed twice belongs to the later claim: the earlier one's lease had run out.
+        latest = {c.id: c for batch, _, _ in batches for c in batch}
+        claims = sorted(latest.values(), key=lambda c: c.id)
+        worker, kinds = batches[0][1], sorted({k for _, _, known in batches for k in known})
+        found = await self._begin(SQL.start, claims, worker, kinds)
+        left = [c for c in claims if c.id not in found]
+        if left:
+            found |= await self._begin(SQL.take_over, left, worker, kinds, CRASHES_ALLOWED)
         return [
-            [_verdict(claim, found.get(claim.id)) for claim in batch] for batch, _, _ in batches
+            [_verdict(c, worker, found.get(c.id) if latest[c.id] == c else None) for c in batch]
+            for batch, _, _ in batches
         ]
 
+    async def _begin(
+        self, sql: str, claims: Sequence[Claim], *arguments: Any
+    ) -> dict[UUID, asyncpg.Record]:
+        rows = await self._fetch(sql, [c.id for c in claims], [c.token for c in claims], *arguments)
+        return {row["id"]: row for row in rows}
+
     async def _finish_many(self, finishes: Sequence[_Finish]) -> list[bool]:
-        # Rows are locked in this order by every process, so that batches cannot deadlock.
-        ordered = sorted(finishes, key=lambda f: f.job.id)
+        # Of two attempts at a job in one batch only the newer can own it, and it ends once.
+        chosen = {f.job.id: f for f in sorted(finishes, key=lambda f: f.job.attempt)}
+        ordered = sorted(chosen.values(), key=lambda f: f.job.id)
         rows = await self._fetch(SQL.finish, *_finish_arguments(ordered))
         moved = {row["id"] for row in rows}
-        return [finish.job.id in moved for finish in finishes]
+        return [f is chosen[f.job.id] and f.job.id in moved for f in finishes]
 
     async def _fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         async with unavailable_as_error():
@@ -200,21 +211,22 @@ def _finish_arguments(finishes: Sequence[_Finish]) -> list[list[Any]]:
         (
             f.job.id, f.job.attempt, f.state.value, f.delay, int(f.failed),
             encode_json(f.result.wire()) if f.result else None,
-            f.failure.message if f.failure and f.state != State.QUEUED else None,
+            plain(f.failure.message) if f.failure and f.state != State.QUEUED else None,
         )
         for f in finishes
     )  # fmt: skip
     noted = (
-        (f.job.id, f.failure.outcome, f.failure.error_type, f.failure.message, f.failure.traceback)
+        (f.job.id, f.job.worker, f.failure.outcome, f.failure.error_type,
+         plain(f.failure.message), plain(f.failure.traceback or "") or None)
         for f in finishes
         if f.failure
-    )
+    )  # fmt: skip
     told = (
         (e.id, e.project_id, f.job.id, e.event, encode_json(e.payload))
         for f in finishes
         for e in f.events
     )
-    return list(chain(columns(ended, 7), columns(noted, 5), columns(told, 5)))
+    return list(chain(columns(ended, 7), columns(noted, 6), columns(told, 5)))
 
 
 def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
@@ -222,7 +234,7 @@ def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
-def _verdict(claim: Claim, row: asyncpg.Record | None) -> StartedJob | NotStarted:
+def _verdict(claim: Claim, worker: str, row: asyncpg.Record | None) -> StartedJob | NotStarted:
     if row is None:
         return NotStarted(claim, "gone")
     if row["verdict"] != "started":
@@ -240,6 +252,7 @@ def _verdict(claim: Claim, row: asyncpg.Record | None) -> StartedJob | NotStarte
         correlation_id=row["correlation_id"],
         waited=max(row["waited"], 0.0),
         token=claim.token,
+        worker=worker,
         project=_project(row) if row["enrolled"] else None,
     )
 
@@ -256,7 +269,3 @@ def _project(row: asyncpg.Record) -> Project:
         org_id=row["org_id"],
         created_at=row["enrolled_at"],
     )
-
-
-def _plain(text: str) -> str:
-    return text.replace("\0", "�").encode("utf-8", "replace").decode()

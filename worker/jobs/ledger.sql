@@ -12,17 +12,34 @@ ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
 RETURNING id
 
 -- name: start
--- Starts the claimed jobs ($1 ids, $2 claim tokens, $3 worker, $4 known kinds, $5 crashes allowed).
+-- Starts claimed jobs that wait and are due ($1 ids, $2 claim tokens, $3 worker, $4 known kinds).
+WITH begun AS (
+    UPDATE jobs j SET state = 'running', worker = $3, claim = w.token, rung_at = NULL,
+        attempt = j.attempt + 1, started_at = now()
+    FROM unnest($1::uuid[], $2::text[]) AS w(id, token)
+    -- The ids a second time, and a condition on the state that no partial index answers, keep the
+    -- planner on the primary key however long the queue is and however old its statistics.
+    WHERE j.id = w.id AND j.id = ANY ($1::uuid[])
+      AND j.state NOT IN ('running', 'completed', 'dead', 'cancelled', 'superseded')
+      AND j.run_at <= now() + interval '250 ms' AND j.kind = ANY ($4::text[])
+    RETURNING j.id, j.queue, j.kind, j.payload, j.attempt, j.failures, j.max_attempts,
+        j.project_id, j.delivery_id, j.correlation_id,
+        extract(epoch FROM now() - j.run_at)::float8 AS waited
+)
+SELECT b.*, 'started' AS verdict, p.id IS NOT NULL AS enrolled, p.name, p.repo_url, p.repository,
+       p.repository_id, p.default_branch, p.plan, p.org_id, p.created_at AS enrolled_at
+FROM begun b LEFT JOIN projects p ON p.id = b.project_id
+
+-- name: take_over
+-- For the claims that `start` left: repeats a lost answer, or takes the job from a lost worker.
+-- $1 ids, $2 claim tokens, $3 worker, $4 known kinds, $5 crashes allowed.
 WITH held AS (
     SELECT w.token, j.*,
            j.state = 'running' AND j.claim IS DISTINCT FROM w.token AS lost,
-           j.state = 'running' AND j.claim = w.token AS repeated,
            CASE WHEN j.kind <> ALL ($4::text[]) THEN 'unknown_kind'
-                WHEN j.state <> 'running' AND j.run_at > now() + interval '250 ms' THEN 'early'
-                WHEN j.state = 'running' AND j.claim IS DISTINCT FROM w.token
-                     AND j.crashes + 1 >= $5 THEN 'poison'
+                WHEN j.state <> 'running' THEN 'early'
+                WHEN j.claim IS DISTINCT FROM w.token AND j.crashes + 1 >= $5 THEN 'poison'
                 ELSE 'started' END AS verdict
-    -- Locking row by row keeps the callers' order (sorted, so no deadlock) and the index in use.
     FROM unnest($1::uuid[], $2::text[]) AS w(id, token)
     CROSS JOIN LATERAL (
         SELECT * FROM jobs WHERE jobs.id = w.id AND jobs.state IN ('queued', 'retrying', 'running')
@@ -47,15 +64,13 @@ WITH held AS (
     SELECT gen_random_uuid(), b.project_id, b.id, 'job_dead',
            jsonb_build_object('jobId', b.id, 'error', b.error, 'attempt', b.attempt)
     FROM buried b WHERE b.project_id IS NOT NULL
-), begun AS (
-    UPDATE jobs j SET state = 'running', worker = $3, claim = h.token, rung_at = NULL,
-        attempt = j.attempt + (NOT h.repeated)::int, crashes = j.crashes + h.lost::int,
-        started_at = CASE WHEN h.repeated THEN j.started_at ELSE now() END
-    -- The repeated ids keep the planner on the index, whatever it believes about the table.
-    FROM held h WHERE h.id = j.id AND j.id = ANY ($1::uuid[]) AND h.verdict = 'started'
+), taken AS (
+    UPDATE jobs j SET worker = $3, claim = h.token, rung_at = NULL, attempt = j.attempt + 1,
+        crashes = j.crashes + 1, started_at = now()
+    FROM held h WHERE h.id = j.id AND h.verdict = 'started' AND h.lost
 )
 SELECT h.id, h.verdict, h.queue, h.kind, h.payload, h.failures, h.max_attempts, h.project_id,
-       h.attempt + (NOT h.repeated)::int AS attempt, h.delivery_id, h.correlation_id,
+       h.attempt + h.lost::int AS attempt, h.delivery_id, h.correlation_id,
        extract(epoch FROM now() - h.run_at)::float8 AS waited,
        p.id IS NOT NULL AS enrolled, p.name, p.repo_url, p.repository, p.repository_id,
        p.default_branch, p.plan, p.org_id, p.created_at AS enrolled_at
@@ -63,34 +78,29 @@ FROM held h LEFT JOIN projects p ON p.id = h.project_id
 
 -- name: finish
 -- Ends or reschedules attempts, fenced by attempt; with their history, events and deliveries.
-WITH owned AS (
-    SELECT e.*, j.worker
+WITH moved AS (
+    UPDATE jobs j SET state = e.state, failures = j.failures + e.failed, worker = NULL,
+        claim = NULL, result = e.result::jsonb, error = e.error,
+        run_at = coalesce(now() + make_interval(secs => e.delay), j.run_at),
+        progress = CASE WHEN e.state = 'completed' THEN 100 ELSE j.progress END,
+        finished_at = CASE WHEN e.delay IS NULL THEN now() END
     FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::int[], $6::text[], $7::text[])
       AS e(id, attempt, state, delay, failed, result, error)
-    CROSS JOIN LATERAL (
-        SELECT jobs.worker FROM jobs
-        WHERE jobs.id = e.id AND jobs.attempt = e.attempt AND jobs.state = 'running'
-        FOR UPDATE
-    ) j
-), moved AS (
-    UPDATE jobs j SET state = o.state, failures = j.failures + o.failed, worker = NULL,
-        claim = NULL, result = o.result::jsonb, error = o.error,
-        run_at = coalesce(now() + make_interval(secs => o.delay), j.run_at),
-        progress = CASE WHEN o.state = 'completed' THEN 100 ELSE j.progress END,
-        finished_at = CASE WHEN o.delay IS NULL THEN now() END
-    FROM owned o WHERE j.id = o.id AND j.id = ANY ($1::uuid[])
-    RETURNING j.id, j.attempt, j.state, j.delivery_id, j.error, j.started_at, o.worker, o.failed
+    WHERE j.id = e.id AND j.id = ANY ($1::uuid[]) AND j.attempt = e.attempt
+      -- Only a running job has a worker; see `start` for why the state itself is not asked.
+      AND j.worker IS NOT NULL
+    RETURNING j.id, j.attempt, j.state, j.delivery_id, j.error, j.started_at, e.failed
 ), noted AS (
     INSERT INTO job_attempts
         (job_id, attempt, worker, started_at, outcome, error_type, message, traceback)
-    SELECT m.id, m.attempt, m.worker, m.started_at, a.outcome, a.error_type, a.message, a.traceback
-    FROM unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[])
-      AS a(id, outcome, error_type, message, traceback) JOIN moved m ON m.id = a.id
+    SELECT m.id, m.attempt, a.worker, m.started_at, a.outcome, a.error_type, a.message, a.traceback
+    FROM unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+      AS a(id, worker, outcome, error_type, message, traceback) JOIN moved m ON m.id = a.id
     ON CONFLICT DO NOTHING
 ), told AS (
     INSERT INTO events (id, project_id, job_id, event, payload)
     SELECT t.id, t.project_id, t.job_id, t.event, t.payload::jsonb
-    FROM unnest($13::uuid[], $14::uuid[], $15::uuid[], $16::text[], $17::text[])
+    FROM unnest($14::uuid[], $15::uuid[], $16::uuid[], $17::text[], $18::text[])
       AS t(id, project_id, job_id, event, payload) JOIN moved m ON m.id = t.job_id
 ), marked AS (
     UPDATE webhook_events w SET

@@ -59,6 +59,7 @@ class StartedJob:
     correlation_id: str | None
     waited: float
     token: str
+    worker: str
     project: Project | None
 
 

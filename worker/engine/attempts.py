@@ -1,0 +1,68 @@
+"""Running a handler so that it can be interrupted, and that its every end is an answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from worker.jobs.model import Outcome
+
+
+class LeaseLost(Exception):
+    """The job belongs to another worker now."""
+
+
+class Released(Exception):
+    """This worker is stopping and gives the job back."""
+
+
+class TimedOut(Exception):
+    """The handler ran for longer than its queue allows."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"ran longer than its queue's limit of {seconds:g} s")
+        self.seconds = seconds
+
+
+class Interruption:
+    """The way to cancel a handler, and why that was done. Only the handler: never the recording."""
+
+    __slots__ = ("_task", "reason")
+
+    def __init__(self) -> None:
+        self.reason: Exception | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def interrupt(self, reason: Exception) -> None:
+        """Cancel the handler, now or as soon as it begins. The first reason stands."""
+        if self.reason is None:
+            self.reason = reason
+            if self._task is not None:
+                self._task.cancel()
+
+    def begin(self) -> None:
+        """The calling task is about to run the handler."""
+        self._task = asyncio.current_task()
+        if self.reason is not None and self._task is not None:
+            self._task.cancel()
+
+    def end(self) -> None:
+        """The handler has ended: from here on the task belongs to the recording."""
+        task, self._task = self._task, None
+        while task is not None and task.cancelling():
+            task.uncancel()
+
+
+async def outcome_of(
+    handle: Callable[[], Awaitable[Outcome]], interruption: Interruption, limit: TimedOut
+) -> Outcome | BaseException:
+    """What the handler answered, or the error that it ended with, or why it was interrupted."""
+    timer = asyncio.get_running_loop().call_later(limit.seconds, interruption.interrupt, limit)
+    try:
+        interruption.begin()
+        return await handle()
+    except asyncio.CancelledError as error:
+        return interruption.reason or error
+    except BaseException as error:  # noqa: BLE001  a handler's SystemExit is its own failure
+        return error
+    finally:
+        timer.cancel()
+        interruption.end()

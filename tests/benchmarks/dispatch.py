@@ -9,18 +9,15 @@ records each start and each end in Postgres (fsync off, as on every embedded ser
 
 import argparse
 import asyncio
-import os
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from arq import create_pool
 from arq.connections import RedisSettings
 
+from tests.benchmarks.processes import worker
 from worker.database.migrations import migrate
 from worker.database.pool import connect_pool
 from worker.embedded import EmbeddedServers
@@ -33,7 +30,6 @@ ARQ_TUNINGS = [(100, 0.01), (500, 0.01), (1000, 0.05)]
 LATENCY_SAMPLES = 200
 FILL = 2000
 END_SECONDS = 180.0
-BIN = Path(sys.executable).parent
 
 
 def main() -> None:
@@ -76,7 +72,7 @@ async def _switchyard(servers: EmbeddedServers, jobs: int) -> float:
         await Bell(redis).ring(Ring(j.id, j.queue) for j in new[start : start + FILL])
     # As after a minute of any production: the planner knows the table.
     await pool.execute("ANALYZE jobs")
-    with _worker("tests.benchmarks.app.WorkerSettings", servers):
+    with worker("tests.benchmarks.app.WorkerSettings", servers):
         await _until(lambda: redis.zcard("arq:queue:bench"))
         left = await pool.fetchval("SELECT count(*) FROM jobs WHERE state <> 'completed'")
         seconds = await pool.fetchval(
@@ -96,7 +92,7 @@ async def _arq(servers: EmbeddedServers, jobs: int, max_jobs: int, poll_delay: f
         batch = range(start, min(start + FILL, jobs))
         await asyncio.gather(*(redis.enqueue_job("noop", _job_id=f"j{n}") for n in batch))
     tuning = {"ARQ_MAX_JOBS": str(max_jobs), "ARQ_POLL_DELAY": str(poll_delay)}
-    with _worker("tests.benchmarks.stock.WorkerSettings", servers, **tuning):
+    with worker("tests.benchmarks.stock.WorkerSettings", servers, **tuning):
         await _until(lambda: redis.zcard("arq:queue"))
         times = await redis.mget("first", "last")
     await redis.aclose()
@@ -107,13 +103,13 @@ async def _latency(servers: EmbeddedServers) -> list[float]:
     """Milliseconds from just before the ring to the handler's first line, one job at a time."""
     pool, redis = await connect_pool(servers.database_url), connect_redis(servers.redis_url)
     waits = []
-    with _worker("tests.benchmarks.app.WorkerSettings", servers):
+    with worker("tests.benchmarks.app.WorkerSettings", servers):
         for _ in range(LATENCY_SAMPLES):
             job = NewJob("bench", "stamp", {}, 3)
             await Ledger(pool).add([job])
             before = time.time()
             await Bell(redis).ring([Ring(job.id, job.queue)])
-            stamp = await redis.blpop([f"stamp:{job.id}"], timeout=10)
+            stamp = await cast(Awaitable[Any], redis.blpop([f"stamp:{job.id}"], timeout=10))
             waits.append((float(stamp[1]) - before) * 1000)
             # The worker's own bookkeeping of this job is not part of the next one's wait.
             await asyncio.sleep(0.01)
@@ -122,35 +118,13 @@ async def _latency(servers: EmbeddedServers) -> list[float]:
     return waits[10:]
 
 
-async def _until(left: object) -> None:
+async def _until(left: Callable[[], Awaitable[int]]) -> None:
     deadline = time.monotonic() + END_SECONDS
-    while await left():  # type: ignore[operator]
+    while await left():
         if time.monotonic() > deadline:
             raise TimeoutError("the queue did not empty")
         await asyncio.sleep(0.1)
     await asyncio.sleep(0.5)
-
-
-@contextmanager
-def _worker(settings: str, servers: EmbeddedServers, **extra: str) -> Iterator[None]:
-    environment = os.environ | {
-        "DATABASE_URL": servers.database_url,
-        "REDIS_URL": servers.redis_url,
-        "HOST": "127.0.0.1",
-        "HEALTH_CHECK_PORT": "0",
-        "LOG_FORMAT": "json",
-        **extra,
-    }
-    with Path(os.devnull).open("wb") as sink:
-        process = subprocess.Popen(
-            [str(BIN / "arq"), settings], env=environment, stdout=sink, stderr=sink,
-            process_group=servers.redis.guard_pid,
-        )  # fmt: skip
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ENVIRONMENT = {
     "PATH": os.environ.get("PATH", os.defpath),
@@ -15,7 +16,8 @@ LINK = "120000"
 SUBMODULE = "160000"
 
 
-Files = Mapping[str | bytes, bytes | tuple[str, bytes] | None]
+# Paths are str or bytes; a mapping would not take one of str for one of either.
+Files = Mapping[Any, bytes | tuple[str, bytes] | None]
 
 
 class Origin:

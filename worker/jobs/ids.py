@@ -1,15 +1,22 @@
-"""Time-ordered identifiers, so that new rows land together at the end of an index."""
+"""Time-ordered identifiers: new rows land at the end of an index, and later ids are greater."""
 
 import os
 import time
 from uuid import UUID
 
+_NANOSECONDS_IN_A_MILLISECOND = 1_000_000
+_last = 0
+
 
 def new_id() -> UUID:
-    """A version 7 UUID (RFC 9562): 48 bits of milliseconds, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    random_bits = int.from_bytes(os.urandom(10))
-    value = (milliseconds & 0xFFFFFFFFFFFF) << 80
-    value |= 0x7 << 76 | (random_bits >> 68) << 64
-    value |= 0b10 << 62 | (random_bits & 0x3FFFFFFFFFFFFFFF)
-    return UUID(int=value)
+    """A version 7 UUID (RFC 9562): the time to a quarter of a microsecond, then 62 random bits.
+
+    Each is greater than every one that this process made before.
+    """
+    global _last
+    milliseconds, rest = divmod(time.time_ns(), _NANOSECONDS_IN_A_MILLISECOND)
+    fraction = rest * 4096 // _NANOSECONDS_IN_A_MILLISECOND
+    _last = max(milliseconds << 12 | fraction, _last + 1)
+    random_bits = int.from_bytes(os.urandom(8)) & 0x3FFFFFFFFFFFFFFF
+    value = (_last >> 12 & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | (_last & 0xFFF) << 64
+    return UUID(int=value | 0b10 << 62 | random_bits)

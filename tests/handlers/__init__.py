@@ -1,0 +1,1 @@
+"""Handlers, run directly against real repositories and a real record."""

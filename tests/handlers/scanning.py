@@ -1,0 +1,116 @@
+"""Running the scan of a pushed commit, and what it should have found."""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from tests.git.origins import Origin
+from worker.artifacts import classify, parse
+from worker.artifacts.store import ArtifactStore
+from worker.database.pool import Pool
+from worker.git import Mirrors
+from worker.handlers.artifact_scan import artifact_scan
+from worker.handlers.context import Context, Credentials
+from worker.jobs.ids import new_id
+from worker.jobs.model import Completed, StartedJob
+from worker.jobs.payloads import ArtifactScan
+from worker.jobs.projects import Projects
+
+_NUMBERS = itertools.count(1)
+
+Found = dict[str, dict[str, Any]]
+
+
+def story(number: str, status: str = "Draft", tasks: str = "- [ ] Task 1: Do it (AC: 1)") -> bytes:
+    """A small story document."""
+    return f"""# Story {number}: Something
+
+## Status
+
+{status}
+
+## Acceptance Criteria
+
+1. It works.
+
+## Tasks / Subtasks
+
+{tasks}
+""".encode()
+
+
+@dataclass
+class Scanner:
+    """An enrolled project, its origin, and the handler's surroundings."""
+
+    pool: Pool
+    mirrors: Mirrors
+    origin: Origin
+    project_id: UUID
+
+    @classmethod
+    async def enrolled(cls, pool: Pool, root: Path) -> "Scanner":
+        """A new project with an empty origin below `root`."""
+        number = next(_NUMBERS)
+        origin = Origin(root / f"origin-{number}")
+        mirrors = Mirrors(root / f"mirrors-{number}", protocols=["file"], fetch_timeout=20)
+        project = await Projects(pool).enrol("P", origin.url, f"example/p{number}", "free", None)
+        return cls(pool, mirrors, origin, project.id)
+
+    async def scan(
+        self, commit: str, branch: str = "main", job_id: UUID | None = None
+    ) -> Completed:
+        """Run the handler for a push of this commit."""
+        payload = ArtifactScan(
+            project_id=self.project_id,
+            repo_url="https://elsewhere.example/not/used.git",
+            branch=branch,
+            commit_sha=commit,
+            webhook_event_id="d",
+        )
+        outcome = await artifact_scan(payload, await self.context(job_id or new_id()))
+        assert isinstance(outcome, Completed)
+        return outcome
+
+    async def context(self, job_id: UUID) -> Context:
+        """The surroundings of an attempt."""
+        job = StartedJob(
+            id=job_id, queue="artifact-scan", kind="artifact_scan", payload={}, attempt=1,
+            failures=0, max_attempts=3, project_id=self.project_id, delivery_id=None,
+            correlation_id=None, waited=0.0, token="t", worker="w",
+            project=await Projects(self.pool).get(self.project_id),
+        )  # fmt: skip
+        return Context(job, self.mirrors, ArtifactStore(self.pool), Credentials(None))
+
+    async def stored(self, branch: str = "main") -> Found:
+        """What the record says of a branch: path → record."""
+        rows = await self.pool.fetch(
+            """SELECT b.path, a.record FROM branch_artifacts b
+               JOIN artifacts a USING (project_id, path, blob_sha)
+               WHERE b.project_id = $1 AND b.branch = $2 AND a.kind IS NOT NULL""",
+            self.project_id,
+            branch,
+        )
+        return {row["path"]: row["record"] for row in rows}
+
+    def expected(self, commit: str) -> Found:
+        """What a full reading of the commit's tree gives, without mirror, store or handler."""
+        found = {}
+        listing = self.origin.git("ls-tree", "-r", "-z", commit)
+        for line in filter(None, listing.split("\0")):
+            (mode, _, sha), path = line.partition("\t")[0].split(), line.partition("\t")[2]
+            if mode == "100644" and classify(path):
+                artifact = parse(path, sha, self._blob(sha))
+                if artifact is not None:
+                    found[path] = artifact.model_dump(mode="json", by_alias=True)
+        return found
+
+    def paths(self, commit: str) -> set[str]:
+        """Every path of the commit."""
+        return set(self.origin.git("ls-tree", "-r", "--name-only", commit).split())
+
+    def _blob(self, sha: str) -> bytes:
+        # Written by the tests themselves, so trailing white space is all that may be lost.
+        return (self.origin.git("cat-file", "blob", sha) + "\n").encode()

@@ -1,0 +1,1 @@
+"""Tests of group commit, migrations, the pool and named SQL."""

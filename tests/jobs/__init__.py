@@ -1,0 +1,1 @@
+"""Tests of what a job is, and of every move it makes."""

@@ -1,0 +1,254 @@
+"""Accepting deliveries: one row and one set of jobs, however often and from wherever it comes."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from tests.jobs.records import (
+    CountingPool,
+    blocked,
+    delivery,
+    enrolled,
+    new_job,
+    row,
+    started,
+    state_of,
+)
+from worker.database.pool import Pool, connect_pool
+from worker.errors import RecordUnavailable
+from worker.jobs.deliveries import Acceptance, Arrival, Deliveries
+from worker.jobs.ledger import UNSTORABLE, Failure, Ledger
+from worker.jobs.model import JobResult
+from worker.jobs.ring import Ring
+from worker.jobs.states import State
+
+
+@pytest.fixture
+def deliveries(pool: Pool) -> Deliveries:
+    return Deliveries(pool)
+
+
+def arrival(guid: str = "d-1", **fields: Any) -> Arrival:
+    """A push that asks for one job, planned anew like every copy of a request is."""
+    job = new_job(delivery_id=guid, dedupe_key=f"delivery:{guid}", priority=10)
+    made = Arrival(guid, "push", b'{"ref":1}', {"User-Agent": "GitHub"}, jobs=(job,))
+    return replace(made, **fields)
+
+
+def ignored(guid: str = "d-1") -> Arrival:
+    return arrival(guid, jobs=(), ignored_reason="repository_not_enrolled")
+
+
+async def job_count(pool: Pool) -> int:
+    return int(await pool.fetchval("SELECT count(*) FROM jobs"))
+
+
+async def test_a_fresh_delivery_is_recorded_with_its_jobs(
+    pool: Pool, deliveries: Deliveries
+) -> None:
+    project_id = await enrolled(pool)
+    came = arrival(action="a", repository="acme/x", repository_id=7, project_id=project_id,
+                   ref="refs/heads/main")  # fmt: skip
+    answer = await deliveries.accept(came)
+    [job] = came.jobs
+    assert answer == Acceptance(
+        [{"id": str(job.id), "queue": "artifact-scan"}], None, False,
+        [Ring(job.id, "artifact-scan", 0.0, 10)],
+    )  # fmt: skip
+    kept = await delivery(pool)
+    assert dict(kept) | {
+        "event": "push", "action": "a", "repository": "acme/x", "repository_id": 7,
+        "project_id": project_id, "ref": "refs/heads/main", "body": b'{"ref":1}',
+        "headers": {"User-Agent": "GitHub"}, "jobs": answer.jobs, "ignored_reason": None,
+        "processed": False, "retry_count": 0,
+    } == dict(kept)  # fmt: skip
+    assert await state_of(pool, job.id) is State.QUEUED
+    assert (await row(pool, job.id))["delivery_id"] == "d-1"
+
+
+async def test_an_ignored_delivery_is_recorded_with_its_reason(
+    pool: Pool, deliveries: Deliveries
+) -> None:
+    answer = await deliveries.accept(ignored())
+    assert answer == Acceptance([], "repository_not_enrolled", False, [])
+    again = await deliveries.accept(ignored())
+    assert again == Acceptance([], "repository_not_enrolled", True, [])
+    assert (await delivery(pool))["ignored_reason"] == "repository_not_enrolled"
+
+
+async def test_a_redelivery_names_the_first_jobs(pool: Pool, deliveries: Deliveries) -> None:
+    first = await deliveries.accept(arrival())
+    again = await deliveries.accept(arrival())
+    assert (again.jobs, again.duplicate, again.to_ring) == (first.jobs, True, [])
+    assert await job_count(pool) == 1
+
+
+async def test_a_hundred_copies_over_two_processes_make_one_row_and_one_job(
+    pool: Pool, deliveries: Deliveries
+) -> None:
+    both = (deliveries, Deliveries(pool))
+    answers = await asyncio.gather(*(both[n % 2].accept(arrival()) for n in range(100)))
+    assert len({str(a.jobs) for a in answers}) == 1
+    assert [a.duplicate for a in answers].count(False) == 1
+    assert await job_count(pool) == 1
+    assert str(await pool.fetchval("SELECT id FROM jobs")) == answers[0].jobs[0]["id"]
+
+
+async def test_of_copies_in_one_batch_one_rings(deliveries: Deliveries) -> None:
+    answers = await asyncio.gather(*(deliveries.accept(arrival()) for _ in range(5)))
+    assert [len(a.to_ring) for a in answers] == [1, 0, 0, 0, 0]
+
+
+async def test_many_deliveries_share_a_few_statements(pool: Pool) -> None:
+    counting = CountingPool(pool)
+    busy = Deliveries(counting)  # type: ignore[arg-type]
+    answers = await asyncio.gather(*(busy.accept(arrival(f"d-{n}")) for n in range(200)))
+    assert not any(a.duplicate for a in answers)
+    assert counting.statements <= 4
+    assert await job_count(pool) == 200
+
+
+async def test_many_can_be_accepted_in_one_call(pool: Pool) -> None:
+    counting = CountingPool(pool)
+    came = [arrival("d-1"), arrival("d-2"), arrival("d-1"), ignored("d-3")]
+    answers = await Deliveries(counting).accept_many(came)  # type: ignore[arg-type]
+    assert [a.duplicate for a in answers] == [False, False, True, False]
+    assert answers[0].jobs == answers[2].jobs == came[0].planned()
+    assert (counting.statements, await job_count(pool)) == (1, 2)
+
+
+async def test_crossed_batches_of_two_processes_all_succeed(pool: Pool) -> None:
+    guids = [f"d-{n}" for n in range(60)]
+    rivals = [(Deliveries(pool), guids[::step]) for step in (1, -1, 1, -1)]
+    answers = await asyncio.gather(
+        *(rival.accept(arrival(g)) for rival, order in rivals for g in order)
+    )
+    assert [a.duplicate for a in answers].count(False) == len(guids)
+    assert await job_count(pool) == len(guids)
+
+
+async def test_a_deadlock_is_tried_again(pool: Pool, deliveries: Deliveries) -> None:
+    """Another program records the two in the other order; Postgres ends one of the two."""
+    insert = (
+        "INSERT INTO webhook_events (delivery_id, event, body, headers) VALUES ($1, 'e', '', $2)"
+    )
+    async with pool.acquire() as other:
+        await other.execute("SET deadlock_timeout = '20s'")
+        async with other.transaction():
+            await other.execute(insert, "d-2", {})
+            accepting = asyncio.gather(*(deliveries.accept(ignored(g)) for g in ("d-1", "d-2")))
+            await blocked(pool)
+            await other.execute(insert, "d-1", {})
+        await other.execute("RESET deadlock_timeout")
+    assert [a.duplicate for a in await accepting] == [True, True]
+
+
+async def test_a_repository_enrolled_since_is_scanned_on_redelivery(
+    pool: Pool, deliveries: Deliveries
+) -> None:
+    project_id = await enrolled(pool)
+    await deliveries.accept(ignored())
+    came = arrival(project_id=project_id)
+    answer = await deliveries.accept(came)
+    assert (answer.jobs, answer.ignored_reason, answer.duplicate) == (came.planned(), None, False)
+    assert [r.id for r in answer.to_ring] == [came.jobs[0].id]
+    kept = await delivery(pool)
+    assert (kept["jobs"], kept["project_id"], kept["ignored_reason"]) == (
+        came.planned(), project_id, None,
+    )  # fmt: skip
+    assert await state_of(pool, came.jobs[0].id) is State.QUEUED
+
+
+async def test_copies_of_a_redelivery_after_enrolment_name_the_same_job(
+    pool: Pool, deliveries: Deliveries
+) -> None:
+    await deliveries.accept(ignored())
+    rivals = [Deliveries(pool) for _ in range(4)]
+    answers = await asyncio.gather(*(r.accept(arrival()) for r in rivals for _ in range(3)))
+    assert await job_count(pool) == 1
+    [job] = await pool.fetch("SELECT id FROM jobs")
+    assert {a.jobs[0]["id"] for a in answers} == {str(job["id"])}
+    assert {a.ignored_reason for a in answers} == {None}
+    assert [a.duplicate for a in answers].count(False) == 1
+
+
+async def test_a_delivery_whose_job_died_runs_again_on_redelivery(
+    pool: Pool, deliveries: Deliveries, ledger: Ledger
+) -> None:
+    job_id = UUID((await deliveries.accept(arrival())).jobs[0]["id"])
+    await ledger.bury(await started(ledger, job_id), Failure("failed", "E", "m"), ())
+    again = await deliveries.accept(arrival())
+    assert (again.duplicate, again.to_ring) == (True, [Ring(job_id, "artifact-scan", 0.0, 10)])
+    assert await state_of(pool, job_id) is State.QUEUED
+    assert (await started(ledger, job_id)).attempt == 2
+    assert await job_count(pool) == 1
+
+
+async def test_a_delivery_whose_job_succeeded_does_not_run_again(
+    pool: Pool, deliveries: Deliveries, ledger: Ledger
+) -> None:
+    job_id = UUID((await deliveries.accept(arrival())).jobs[0]["id"])
+    await ledger.complete(await started(ledger, job_id), JobResult(True, "done"), ())
+    again = await deliveries.accept(arrival())
+    assert (again.duplicate, again.to_ring) == (True, [])
+    assert await state_of(pool, job_id) is State.COMPLETED
+
+
+async def test_a_body_of_25_megabytes_is_kept_whole(pool: Pool, deliveries: Deliveries) -> None:
+    body = bytes(range(256)) * (25 * 4096)
+    await deliveries.accept(arrival(body=body))
+    assert (await delivery(pool))["body"] == body
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"ref": "a\0b"},
+        {"ref": "\ud800"},
+        {"repository_id": 2**63},
+        {"delivery_id": "x" * 101},
+    ],
+    ids=["nul", "surrogate", "past 64 bits", "long id"],
+)
+async def test_what_cannot_be_stored_fails_its_own_delivery_only(
+    pool: Pool, deliveries: Deliveries, odd: dict[str, Any]
+) -> None:
+    came = [arrival(f"d-{n}") for n in range(5)]
+    came[2] = replace(came[2], **odd)
+    answers = await asyncio.gather(*(deliveries.accept(a) for a in came), return_exceptions=True)
+    assert isinstance(answers.pop(2), UNSTORABLE)
+    assert [a.duplicate for a in answers if isinstance(a, Acceptance)] == [False] * 4
+    assert await job_count(pool) == 4
+    assert await pool.fetchval("SELECT count(*) FROM webhook_events") == 4
+
+
+async def test_a_delivery_and_its_jobs_are_recorded_together_or_not_at_all(
+    pool: Pool, deliveries: Deliveries
+) -> None:
+    taken = arrival("d-1")
+    await deliveries.accept(taken)
+    twin = replace(arrival("d-2"), jobs=(replace(taken.jobs[0], delivery_id="d-2"),))
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await deliveries.accept(twin)
+    assert await pool.fetchval("SELECT count(*) FROM webhook_events") == 1
+
+
+async def test_drain_waits_for_what_is_on_its_way(pool: Pool, deliveries: Deliveries) -> None:
+    accepting = asyncio.ensure_future(deliveries.accept(arrival()))
+    await asyncio.sleep(0)
+    await deliveries.drain()
+    assert await job_count(pool) == 1
+    await accepting
+
+
+async def test_a_lost_postgres_promises_nothing(database_url: str) -> None:
+    pool = await connect_pool(database_url, size=1)
+    await pool.close()
+    with pytest.raises(RecordUnavailable):
+        await Deliveries(pool).accept(arrival())
+    with pytest.raises(RecordUnavailable):
+        await Deliveries(pool).accept_many([arrival()])

@@ -1,6 +1,7 @@
 """`python -m webhooks`: serves until SIGTERM or SIGINT. Exit code 2 when it cannot start."""
 
 import asyncio
+import gc
 import signal
 import sys
 
@@ -42,6 +43,7 @@ async def serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with opened(settings) as resources:
         site, close = await _listen(settings, create_app(resources))
+        _tune_collector()
         log.info("web.started", address=site.name)
         await stopping.wait()
         resources.health.draining = True
@@ -60,6 +62,13 @@ async def _listen(settings: Settings, app: web.Application) -> tuple[Site, Close
     except OSError as error:
         problem = f"PORT: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
         raise ConfigurationError([problem]) from None
+
+
+def _tune_collector() -> None:
+    # Requests make many short-lived objects and no cycles to speak of: what was loaded at the
+    # start need never be looked through again, and the rest less often.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _refuse(problems: list[str]) -> int:

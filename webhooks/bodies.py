@@ -1,8 +1,6 @@
 """Request bodies: bounded each, bounded together, and read within a time limit."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
@@ -29,8 +27,7 @@ class Room:
     def __init__(self, capacity: int = IN_FLIGHT_LIMIT, patience: float = ROOM_SECONDS) -> None:
         self._capacity = capacity
         self._patience = patience
-        self._freed = asyncio.Condition()
-        self._waiting = 0
+        self._freed = asyncio.Event()
         self.taken = 0
 
     async def take(self, size: int) -> None:
@@ -39,76 +36,84 @@ class Room:
             await self._wait_for(size)
         self.taken += size
 
-    async def give_back(self, size: int) -> None:
+    def give_back(self, size: int) -> None:
         """Let others have them."""
         self.taken -= size
-        if self._waiting:
-            async with self._freed:
-                self._freed.notify_all()
+        self._freed.set()
 
     async def _wait_for(self, size: int) -> None:
-        self._waiting += 1
         try:
-            async with asyncio.timeout(self._patience), self._freed:
-                await self._freed.wait_for(lambda: self.taken + size <= self._capacity)
+            async with asyncio.timeout(self._patience):
+                while self.taken + size > self._capacity:
+                    self._freed.clear()
+                    await self._freed.wait()
         except TimeoutError:
             raise Overloaded("Too many large requests at once; try again shortly.") from None
-        finally:
-            self._waiting -= 1
 
 
 class Bodies:
-    """Reads bodies. `capacity` is bytes, `seconds` the time that a whole body may take."""
+    """Reads bodies. `seconds` is the time that a whole body may take."""
 
     def __init__(self, room: Room | None = None, seconds: float = READ_SECONDS) -> None:
         self.room = room or Room()
         self._seconds = seconds
         self._threads = asyncio.Semaphore(LARGE_AT_ONCE)
 
-    @asynccontextmanager
-    async def body(self, request: web.Request, limit: int) -> AsyncIterator[bytes]:
-        """The whole body, as it was sent; its room is given back at the end.
+    async def read(self, request: web.Request, limit: int) -> bytes:
+        """The whole body, as it was sent. The caller must `release` it.
 
         Raises TooLarge above `limit` bytes (without reading them, where the length is told),
-        UnsupportedMedia when it is compressed, Overloaded, and HTTPRequestTimeout.
+        UnsupportedMedia when it is compressed, InvalidInput when it is cut short, Overloaded, and
+        HTTPRequestTimeout.
         """
         _check_headers(request, limit)
-        chunks: list[bytes] = []
         try:
-            await self._read(request, limit, chunks)
-            yield b"".join(chunks)
-        finally:
-            await self.room.give_back(sum(map(len, chunks)))
-
-    async def json(self, request: web.Request) -> dict[str, Any]:
-        """The JSON object in the body. Raises what `body` does, and InvalidInput."""
-        if request.content_type != "application/json":
-            raise UnsupportedMedia("Send application/json.")
-        async with self.body(request, API_LIMIT) as body:
-            if len(body) < LARGE:
-                return parse_object(body)
-            async with self._threads:
-                return await asyncio.to_thread(parse_object, body)
-
-    async def _read(self, request: web.Request, limit: int, chunks: list[bytes]) -> None:
-        # What is there already needs no time limit: most bodies arrive with their headers.
-        seconds = None if request.content.is_eof() else self._seconds
-        try:
-            async with asyncio.timeout(seconds):
-                await self._read_chunks(request, limit, chunks)
+            # What is there already needs no time limit: most bodies arrive with their headers.
+            if request.content.is_eof():
+                return await self._at_once(request)
+            async with asyncio.timeout(self._seconds):
+                return await self._as_it_comes(request, limit)
         except TimeoutError:
             raise web.HTTPRequestTimeout(text="The request body took too long.") from None
         except web.RequestPayloadError:
             raise InvalidInput("The request body is cut short or malformed.") from None
 
-    async def _read_chunks(self, request: web.Request, limit: int, chunks: list[bytes]) -> None:
+    def release(self, body: bytes) -> None:
+        """Give a body's room back."""
+        self.room.give_back(len(body))
+
+    async def json(self, request: web.Request) -> dict[str, Any]:
+        """The JSON object in the body. Raises what `read` does."""
+        if request.content_type != "application/json":
+            raise UnsupportedMedia("Send application/json.")
+        body = await self.read(request, API_LIMIT)
+        try:
+            if len(body) < LARGE:
+                return parse_object(body)
+            async with self._threads:
+                return await asyncio.to_thread(parse_object, body)
+        finally:
+            self.release(body)
+
+    async def _at_once(self, request: web.Request) -> bytes:
+        body = request.content.read_nowait()
+        await self.room.take(len(body))
+        return body
+
+    async def _as_it_comes(self, request: web.Request, limit: int) -> bytes:
+        chunks: list[bytes] = []
         size = 0
-        while chunk := await request.content.readany():
-            size += len(chunk)
-            if size > limit:
-                raise too_large(limit)
-            await self.room.take(len(chunk))
-            chunks.append(chunk)
+        try:
+            while chunk := await request.content.readany():
+                await self.room.take(len(chunk))
+                size += len(chunk)
+                chunks.append(chunk)
+                if size > limit:
+                    raise too_large(limit)
+        except BaseException:
+            self.room.give_back(size)
+            raise
+        return b"".join(chunks)
 
 
 def too_large(limit: int) -> TooLarge:

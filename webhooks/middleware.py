@@ -1,11 +1,13 @@
 """Every error as JSON, once; and the headers that every answer has."""
 
 import secrets
+from itertools import count
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from webhooks.resources import RESOURCES
 from webhooks.server import error_response
 from worker import errors
 
@@ -36,6 +38,7 @@ _SECURITY = {
     "Referrer-Policy": "no-referrer",
 }
 REQUEST_ID = "X-Request-Id"
+_PROCESS, _NUMBERS = secrets.token_hex(6), count(1)
 
 
 @web.middleware
@@ -53,11 +56,14 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return _unexpected(request, error)
 
 
-async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """On every answer: what browsers may not do with it, and an id to find it by."""
+    if request.app[RESOURCES].health.draining:
+        response.force_close()
+        response.headers["Connection"] = "close"
     for name, value in _SECURITY.items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault(REQUEST_ID, secrets.token_hex(8))
+    response.headers.setdefault(REQUEST_ID, f"{_PROCESS}-{next(_NUMBERS):x}")
 
 
 def _told(request: web.Request, error: errors.SwitchyardError) -> web.StreamResponse:

@@ -1,6 +1,7 @@
 """The listening side: connections whose headers must arrive in time, and faults told in JSON."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,8 +17,9 @@ HEADER_SECONDS = 10.0
 # Longer than a reverse proxy keeps an idle connection, so that it never reuses one we just closed.
 KEEPALIVE_SECONDS = 620.0
 # How long a refused upload is read and dropped, so that its sender sees the answer.
-LINGERING_SECONDS = 2.0
+LINGERING_SECONDS = 1.0
 BACKLOG = 1024
+IDLE_POLL_SECONDS = 0.02
 
 _SLOW = b'{"error":{"code":"request_timeout","message":"The request headers took too long."}}'
 _SLOW_ANSWER = (
@@ -50,6 +52,11 @@ class Connection(web.RequestHandler):
         super().__init__(*args, **kwargs)
         self._header_seconds = header_seconds
         self._overdue: asyncio.TimerHandle | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way."""
+        return bool(self._request_in_progress or self._messages)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the first request's headers their time."""
@@ -164,4 +171,22 @@ async def listen(
     except OSError:
         await runner.cleanup()
         raise
-    return site, runner.cleanup
+
+    async def close() -> None:
+        await site.stop()
+        await _wait_until_idle(runner, shutdown_seconds)
+        await runner.cleanup()
+
+    return site, close
+
+
+async def _wait_until_idle(runner: web.AppRunner, seconds: float) -> None:
+    # aiohttp's own shutdown stops reading at once, and with it the bodies that are still coming.
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and _is_busy(runner):  # noqa: ASYNC110
+        await asyncio.sleep(IDLE_POLL_SECONDS)
+
+
+def _is_busy(runner: web.AppRunner) -> bool:
+    connections = runner.server.connections if runner.server else []
+    return any(isinstance(c, Connection) and c.busy for c in connections)

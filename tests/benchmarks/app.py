@@ -1,7 +1,8 @@
 """The worker that the benchmarks run: Switchyard's own, with handlers that do nothing."""
 
 import time
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, cast
 
 from arq.connections import ArqRedis
 
@@ -36,7 +37,7 @@ async def noop(_: Nothing, __: Any) -> Outcome:
 async def stamp(_: Nothing, ctx: "Surroundings") -> Outcome:
     """Tell when the handler was reached."""
     now = time.time()
-    await ctx.redis.lpush(f"stamp:{ctx.job_id}", str(now))
+    await cast(Awaitable[int], ctx.redis.lpush(f"stamp:{ctx.job_id}", str(now)))
     return Completed()
 
 

@@ -1,29 +1,27 @@
 """The event matrix: what each recorded delivery causes, and which project it belongs to."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
 from tests.deliveries import load
 from webhooks.github.deliveries import Delivery, parse
-from webhooks.github.plan import (
-    Enqueue,
-    Ignored,
-    PlannedJob,
-    Pong,
-    ProjectRef,
-    choose_project,
-    plan,
-)
+from webhooks.github.plan import Enqueue, Ignored, choose_project, plan
+from worker.jobs.model import NewJob, Project
+from worker.jobs.queues import QUEUES
 
-PROJECT = ProjectRef(
+PROJECT = Project(
     id=UUID("01956f3a-6f1c-7c55-9d54-2f6f0f8a7b11"),
+    name="Harbour ledger",
     repo_url="https://git.example.org/enrolled/harbour-ledger.git",
     repository="example-org/harbour-ledger",
     repository_id=734018265,
+    default_branch="main",
     plan="pro",
     org_id="org-1",
+    created_at=datetime(2026, 1, 2, tzinfo=UTC),
 )
 UNSEEN = replace(PROJECT, repository_id=None)
 OTHER_ID = replace(PROJECT, repository_id=1)
@@ -34,7 +32,7 @@ def delivery(name: str) -> Delivery:
     return parse(recorded.headers, recorded.body)
 
 
-def only_job(name: str, project: ProjectRef = PROJECT) -> PlannedJob:
+def only_job(name: str, project: Project = PROJECT) -> NewJob:
     planned = plan(delivery(name), project)
     assert isinstance(planned, Enqueue)
     (job,) = planned.jobs
@@ -56,9 +54,17 @@ def only_job(name: str, project: ProjectRef = PROJECT) -> PlannedJob:
 def test_a_push_to_a_branch_plans_a_scan_of_the_pushed_commit(name: str, branch: str) -> None:
     pushed = delivery(name)
     assert pushed.push is not None
-    assert only_job(name) == PlannedJob(
+    job = only_job(name)
+    assert job == NewJob(
+        id=job.id,
         queue="artifact-scan",
         kind="artifact_scan",
+        max_attempts=3,
+        project_id=PROJECT.id,
+        org_id="org-1",
+        dedupe_key=f"delivery:{pushed.guid}:artifact_scan",
+        delivery_id=pushed.guid,
+        correlation_id=pushed.guid,
         payload={
             "projectId": "01956f3a-6f1c-7c55-9d54-2f6f0f8a7b11",
             "repoUrl": "https://git.example.org/enrolled/harbour-ledger.git",
@@ -85,8 +91,8 @@ def test_what_is_understood_and_needs_nothing(name: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("project", [None, PROJECT])
-def test_ping_is_answered_for_any_repository(project: ProjectRef | None) -> None:
-    assert plan(delivery("ping"), project) == Pong()
+def test_ping_needs_nothing_done_for_any_repository(project: Project | None) -> None:
+    assert plan(delivery("ping"), project) == Ignored("ping")
 
 
 @pytest.mark.parametrize("name", ["push_branch", "push_tag", "push_deleted_branch"])
@@ -122,6 +128,13 @@ def test_priority_follows_the_projects_plan(plan_name: str, priority: int) -> No
     assert only_job("push_branch", replace(PROJECT, plan=plan_name)).priority == priority
 
 
+def test_attempts_follow_the_queues_policy() -> None:
+    queues = QUEUES | {"artifact-scan": replace(QUEUES["artifact-scan"], attempts=7)}
+    planned = plan(delivery("push_branch"), PROJECT, queues)
+    assert isinstance(planned, Enqueue)
+    assert [job.max_attempts for job in planned.jobs] == [7]
+
+
 def test_the_clone_url_never_comes_from_the_payload() -> None:
     payload = only_job("push_branch").payload
     assert not any("github.com" in value for value in payload.values())
@@ -147,7 +160,7 @@ def test_a_name_matches_in_any_case_while_the_id_is_unknown(name: str) -> None:
     "by_name", [OTHER_ID, replace(UNSEEN, repository="example-org/other"), None]
 )
 @pytest.mark.parametrize("by_id", [OTHER_ID, UNSEEN, None])
-def test_nothing_else_matches(by_id: ProjectRef | None, by_name: ProjectRef | None) -> None:
+def test_nothing_else_matches(by_id: Project | None, by_name: Project | None) -> None:
     assert choose_project(delivery("push_branch"), by_id, by_name) is None
 
 

@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 15.0
 # Also how soon a stream notices that its client is gone or the process is stopping.
 BLOCK_MS = 1000
-_STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?", re.ASCII)
+# Redis counts both halves in 64 bits.
+_STREAM_ID = re.compile(r"\d{1,19}(-\d{1,19})?", re.ASCII)
 _PRELUDE = b"retry: 2000\n\n"
 _HEARTBEAT = b": heartbeat\n\n"
 

@@ -1,11 +1,13 @@
 """`POST /api/webhooks/github`: the request around the intake, its answer, log line and metrics."""
 
 import time
+from functools import cache
 from typing import Any
 
 import orjson
 import structlog
 from aiohttp import web
+from prometheus_client import Counter
 
 from webhooks.bodies import WEBHOOK_LIMIT
 from webhooks.github.deliveries import Delivery
@@ -27,8 +29,11 @@ async def receive(request: web.Request) -> web.Response:
     started = time.perf_counter()
     resources = request.app[RESOURCES]
     try:
-        async with resources.bodies.body(request, WEBHOOK_LIMIT) as body:
+        body = await resources.bodies.read(request, WEBHOOK_LIMIT)
+        try:
             delivery, acceptance = await resources.intake.receive(request.headers, body)
+        finally:
+            resources.bodies.release(body)
     except (SwitchyardError, web.HTTPRequestTimeout) as error:
         _note_refusal(request, error)
         raise
@@ -83,5 +88,9 @@ def _note_refusal(request: web.Request, error: SwitchyardError | web.HTTPRequest
 
 
 def _count(event: str, result: str) -> None:
-    known = event if event in KNOWN_EVENTS else "other"
-    WEBHOOK_REQUESTS.labels("github", known, result).inc()
+    _counter(event if event in KNOWN_EVENTS else "other", result).inc()
+
+
+@cache
+def _counter(event: str, result: str) -> Counter:
+    return WEBHOOK_REQUESTS.labels("github", event, result)

@@ -1,8 +1,8 @@
 """From a signed request to a committed row: verify, parse, plan, record; then ring."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from uuid import UUID
 
 import asyncpg
 import structlog
@@ -15,6 +15,7 @@ from webhooks.ringer import Ringer
 from worker.database.batcher import Batcher
 from worker.errors import RecordUnavailable
 from worker.jobs.deliveries import Acceptance, Arrival, Deliveries
+from worker.jobs.ledger import UNSTORABLE
 from worker.jobs.model import Project
 from worker.jobs.projects import Projects
 from worker.jobs.queues import Queue
@@ -22,11 +23,9 @@ from worker.metrics import JOBS_ENQUEUED
 
 log = structlog.get_logger(__name__)
 
-# GitHub gives up after ten seconds; an answer is due before that, even when Postgres hangs.
-RECORD_SECONDS = 8.0
+# GitHub gives up after ten seconds. A delivery may have to wait for one batch before its own.
+RECORD_SECONDS = 4.0
 LEARN_SECONDS = 2.0
-
-Learned = tuple[UUID, int | None, str | None]
 
 
 class Intake:
@@ -47,11 +46,8 @@ class Intake:
         self._ringer = ringer
         self._queues = queues
         self._threads = asyncio.Semaphore(LARGE_AT_ONCE)
-        self._lookups: Batcher[Delivery, Project | None] = Batcher(
-            self._find_projects, max_items=100, max_flushes=2
-        )
-        self._lessons: Batcher[Learned, None] = Batcher(
-            self._learn_many, isolate=(asyncpg.UniqueViolationError,)
+        self._batches: Batcher[Delivery, Acceptance] = Batcher(
+            self._take_in, max_items=100, max_flushes=2, isolate=UNSTORABLE
         )
 
     async def receive(self, headers: Headers, body: bytes) -> tuple[Delivery, Acceptance]:
@@ -61,21 +57,11 @@ class Intake:
         and RecordUnavailable when Postgres is: then nothing was promised.
         """
         delivery = await self._understand(headers, body)
-        try:
-            async with asyncio.timeout(RECORD_SECONDS):
-                project = await self._lookups.submit(delivery)
-                acceptance = await self._record(delivery, project)
-        except TimeoutError:
-            raise RecordUnavailable("Postgres takes too long; send it again later.") from None
-        self._follow_up(acceptance)
-        if project is not None:
-            await self._learn(project, delivery)
-        return delivery, acceptance
+        return delivery, await self._batches.submit(delivery)
 
     async def drain(self) -> None:
         """Wait until nothing is on its way to the record."""
-        for batches in (self._lookups, self._deliveries, self._lessons):
-            await batches.drain()
+        await self._batches.drain()
 
     async def _understand(self, headers: Headers, body: bytes) -> Delivery:
         if len(body) < LARGE:
@@ -88,15 +74,16 @@ class Intake:
         verify(body, signatures, self._secrets, legacy)
         return parse(headers, body)
 
-    async def _record(self, delivery: Delivery, project: Project | None) -> Acceptance:
-        planned = plan(delivery, project, self._queues)
-        return await self._deliveries.accept(_arrival(delivery, project, planned))
-
-    def _follow_up(self, acceptance: Acceptance) -> None:
-        self._ringer.ring(acceptance.to_ring)
-        if not acceptance.duplicate:
-            for ring in acceptance.to_ring:
-                JOBS_ENQUEUED.labels(ring.queue).inc()
+    async def _take_in(self, deliveries: Sequence[Delivery]) -> list[Acceptance]:
+        try:
+            async with asyncio.timeout(RECORD_SECONDS):
+                projects = await self._find_projects(deliveries)
+                acceptances = await self._record(deliveries, projects)
+        except TimeoutError:
+            raise RecordUnavailable("Postgres takes too long; send it again later.") from None
+        self._ring(acceptances)
+        await self._learn(projects, deliveries)
+        return acceptances
 
     async def _find_projects(self, deliveries: Sequence[Delivery]) -> list[Project | None]:
         names = {d.repository for d in deliveries if d.repository}
@@ -111,22 +98,41 @@ class Intake:
             for d in deliveries
         ]
 
-    async def _learn(self, project: Project, delivery: Delivery) -> None:
-        """Keep GitHub's repository id and default branch; the delivery stands without them."""
-        known = (project.repository_id, project.default_branch)
-        told = (delivery.repository_id, delivery.default_branch or project.default_branch)
-        if known == told:
+    async def _record(
+        self, deliveries: Sequence[Delivery], projects: Sequence[Project | None]
+    ) -> list[Acceptance]:
+        pairs = zip(deliveries, projects, strict=True)
+        return await self._deliveries.accept_many(
+            [_arrival(d, p, plan(d, p, self._queues)) for d, p in pairs]
+        )
+
+    def _ring(self, acceptances: Sequence[Acceptance]) -> None:
+        self._ringer.ring([ring for a in acceptances for ring in a.to_ring])
+        fresh = Counter(j["queue"] for a in acceptances if not a.duplicate for j in a.jobs)
+        for queue, count in fresh.items():
+            JOBS_ENQUEUED.labels(queue).inc(count)
+
+    async def _learn(
+        self, projects: Sequence[Project | None], deliveries: Sequence[Delivery]
+    ) -> None:
+        """Keep GitHub's repository ids and default branches; deliveries stand without them."""
+        lessons = {
+            p.id: (p.id, d.repository_id, d.default_branch)
+            for p, d in zip(projects, deliveries, strict=True)
+            if p is not None and _tells_something_new(d, p)
+        }
+        if not lessons:
             return
         try:
             async with asyncio.timeout(LEARN_SECONDS):
-                await self._lessons.submit((project.id, *told))
-        except (RecordUnavailable, TimeoutError, asyncpg.UniqueViolationError) as error:
-            log.warning("project.not_updated", project_id=project.id, error=str(error))
+                await self._projects.learn([lessons[i] for i in sorted(lessons)])
+        except (RecordUnavailable, TimeoutError, asyncpg.PostgresError) as error:
+            log.warning("project.not_updated", projects=len(lessons), error=str(error))
 
-    async def _learn_many(self, lessons: Sequence[Learned]) -> list[None]:
-        latest = {lesson[0]: lesson for lesson in lessons}
-        await self._projects.learn(list(latest.values()))
-        return [None] * len(lessons)
+
+def _tells_something_new(delivery: Delivery, project: Project) -> bool:
+    branch = delivery.default_branch
+    return project.repository_id is None or branch not in (None, project.default_branch)
 
 
 def _arrival(delivery: Delivery, project: Project | None, planned: Plan) -> Arrival:

@@ -27,13 +27,14 @@ def parse_object(body: bytes) -> dict[str, Any]:
     than MAX_SEPARATORS commas and opening brackets.
     """
     brackets = body.count(b"{") + body.count(b"[")
-    _check_size(brackets + body.count(b","))
+    if len(body) > MAX_SEPARATORS:
+        _check_size(brackets + body.count(b","))
     document = _decoded(body)
     if not isinstance(document, dict):
         raise InvalidInput(f"The JSON must be an object, not {_kind(document)}.")
     if brackets > MAX_DEPTH:
         _check_depth(document)
-    if b"\\u" in body and _SUSPICIOUS_ESCAPE.search(body):
+    if b"\\" in body and _SUSPICIOUS_ESCAPE.search(body):
         _check_text(document)
     return document
 

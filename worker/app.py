@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -152,7 +153,7 @@ async def stop(running: Running, seconds: float) -> None:
 def _checked(queues: Mapping[str, Queue]) -> tuple[Settings, dict[str, Queue]]:
     try:
         settings = load_settings()
-        served = chosen(settings.worker_queues, configured(settings.queue_overrides, queues))
+        served = _served(settings, queues)
         configure_logs(
             level=settings.log_level, as_json=settings.logs_as_json, secrets=settings.secrets()
         )
@@ -164,10 +165,27 @@ def _checked(queues: Mapping[str, Queue]) -> tuple[Settings, dict[str, Queue]]:
     return settings, served
 
 
+def _served(settings: Settings, queues: Mapping[str, Queue]) -> dict[str, Queue]:
+    """The queues to work on, as configured. Raises ConfigurationError with every problem."""
+    problems: list[str] = []
+    table, served = dict(queues), {}
+    try:
+        table = configured(settings.queue_overrides, queues)
+    except ConfigurationError as error:
+        problems += error.problems
+    try:
+        served = chosen(settings.worker_queues, table)
+    except ConfigurationError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigurationError(problems)
+    return served
+
+
 async def _check_surroundings(settings: Settings) -> None:
     """Raise ConfigurationError unless Postgres, its schema and Redis can be used."""
     problems: list[str] = []
-    for check in (_check_postgres, _check_redis):
+    for check in (_check_postgres, _check_redis, _check_port):
         try:
             await check(settings)
         except ConfigurationError as error:
@@ -192,6 +210,17 @@ async def _check_redis(settings: Settings) -> None:
         await check_redis(redis)
     finally:
         await redis.aclose()
+
+
+async def _check_port(settings: Settings) -> None:
+    address = settings.host, settings.health_check_port
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server(address, family=family).close()
+    except OSError as error:
+        raise ConfigurationError(
+            [f"HEALTH_CHECK_PORT: cannot listen on {address[0]}:{address[1]}: {error.strerror}"]
+        ) from error
 
 
 async def _open_pool(settings: Settings) -> Pool:

@@ -53,9 +53,6 @@ class Health:
 HEALTH = web.AppKey("health", Health)
 
 
-HEALTH = web.AppKey("health", Health)
-
-
 def add_health_routes(app: web.Application, health: Health) -> None:
     """Serve the four paths from `app`."""
     app[HEALTH] = health

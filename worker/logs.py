@@ -1,13 +1,15 @@
 """Structured logs: JSON lines in production, readable ones in development, secrets never."""
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
-from functools import cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
@@ -16,8 +18,9 @@ _REDACTED = "[redacted]"
 _SECRET_FIELD = re.compile(
     r"secret|token$|password|authorization|signature|credential|api_key", re.I
 )
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
-_secrets: set[str] = set()
+_USERINFO = re.compile(r"(?<=://)[^/\s]+@")
+_HARMLESS = frozenset({type(None), bool, int, float, UUID})
+_secrets: list[str] = []
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 _bound: ContextVar[Mapping[str, object]] = ContextVar("bound_log_fields", default=_NOTHING)
 
@@ -32,8 +35,8 @@ def configure_logs(*, level: str, as_json: bool, secrets: Iterable[str] = ()) ->
 
     `secrets` never appear in any line, wherever they turn up.
     """
-    _secrets.clear()
-    _secrets.update(s for s in secrets if len(s) >= 6)
+    # The longest first: one may be the beginning of another.
+    _secrets[:] = sorted({s for s in secrets if len(s) >= 6}, key=len, reverse=True)
     shared: list[structlog.typing.Processor] = [
         _add_bound,
         structlog.processors.add_log_level,
@@ -67,14 +70,26 @@ def _add_bound(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank every field whose name or text gives a secret away."""
     for name, value in event.items():
-        if _names_a_secret(name):
-            event[name] = _REDACTED
-        elif isinstance(value, str):
-            event[name] = clean(value)
+        event[name] = _redacted(name, value)
     return event
 
 
-@cache
+def _redacted(name: str, value: object) -> object:
+    if _names_a_secret(name):
+        return _REDACTED
+    kind = type(value)
+    if kind is str:
+        return clean(value)  # type: ignore[arg-type]
+    if kind in _HARMLESS:
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _redacted(str(k), v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted("", v) for v in value]
+    return clean(str(value))
+
+
+@lru_cache(maxsize=1000)
 def _names_a_secret(name: str) -> bool:
     return name != "event" and _SECRET_FIELD.search(name) is not None
 
@@ -100,7 +115,10 @@ def _renderer(as_json: bool) -> Any:
 
 
 def _as_bytes(event: Any, **_: Any) -> bytes:
-    return orjson.dumps(event, default=str)
+    try:
+        return orjson.dumps(event, default=str)
+    except TypeError:  # a lone surrogate, an integer past 64 bits: a log line must never fail
+        return json.dumps(event, default=str).encode()
 
 
 def _as_json(event: Any, **_: Any) -> str:
@@ -116,3 +134,11 @@ def _route_standard_library(handler: logging.Handler, level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
         logger.setLevel(logging.WARNING)
+        logger.addFilter(_warns)
+    # Its traceback at every failed reconnection says no more than our own line about the outage.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
+
+
+def _warns(record: logging.LogRecord) -> bool:
+    # The stock command sets levels and handlers anew after us, but leaves filters in place.
+    return record.levelno >= logging.WARNING

@@ -5,8 +5,8 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -16,7 +16,6 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
-    model_validator,
 )
 
 from worker.errors import ConfigurationError
@@ -72,12 +71,6 @@ class Settings(BaseModel):
     def _redis_scheme(cls, value: SecretStr) -> SecretStr | None:
         return _with_scheme(value, {"redis", "rediss", "unix"}, "redis://host:6379/0")
 
-    @model_validator(mode="after")
-    def _production_needs_a_token(self) -> Self:
-        if self.environment == "production" and self.api_token is None:
-            raise ValueError("API_TOKEN is required when ENVIRONMENT is production")
-        return self
-
     @property
     def is_production(self) -> bool:
         """Whether development conveniences are off."""
@@ -94,7 +87,7 @@ class Settings(BaseModel):
         passwords = [urlsplit(u.get_secret_value()).password for u in self._addresses()]
         return [
             *(s.get_secret_value() for s in (*self.github_webhook_secret, *single) if s),
-            *(p for p in passwords if p),
+            *(text for p in passwords if p for text in {p, unquote(p)}),
         ]
 
     def _addresses(self) -> list[SecretStr]:
@@ -116,9 +109,17 @@ class Settings(BaseModel):
 
 
 def _with_scheme(value: SecretStr | None, schemes: set[str], example: str) -> SecretStr | None:
-    if value is not None and urlsplit(value.get_secret_value()).scheme not in schemes:
+    if value is not None and _scheme(value.get_secret_value()) not in schemes:
         raise ValueError(f"must be an address such as {example}")
     return value
+
+
+def _scheme(url: str) -> str | None:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        # Its message would quote the address, password and all.
+        return None
 
 
 def load_settings(
@@ -128,6 +129,8 @@ def load_settings(
     source = os.environ if environ is None else environ
     given = {n: source[n.upper()] for n in Settings.model_fields if source.get(n.upper())}
     problems = _webhook_secret_problems(given) if needs_webhook_secret else []
+    if given.get("environment") == "production" and "api_token" not in given:
+        problems.append("API_TOKEN is required when ENVIRONMENT is production")
     overrides, override_problems = _queue_overrides(source)
     try:
         settings = Settings.model_validate(given | {"queue_overrides": overrides})

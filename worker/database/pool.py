@@ -65,6 +65,9 @@ async def unavailable_as_error() -> AsyncIterator[None]:
     try:
         yield
     except UNAVAILABLE as error:
+        # asyncpg has one class for a closed connection and for being called the wrong way.
+        if isinstance(error, asyncpg.InterfaceError) and "clos" not in str(error):
+            raise
         raise RecordUnavailable(f"Postgres cannot be reached: {describe(error)}") from error
 
 

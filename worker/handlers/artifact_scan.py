@@ -1,5 +1,6 @@
 """Read the documents of a pushed commit: only what differs from the last scanned tree."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from worker.handlers.context import Context
 from worker.handlers.registry import REGISTRY
 from worker.jobs.model import Completed, Outcome
 from worker.jobs.payloads import ArtifactScan
+from worker.metrics import EXTERNAL_DURATION
 
 LARGEST_DOCUMENT = 2 * 1024 * 1024
 KEPT_AT_ONCE = 200
@@ -32,14 +34,7 @@ class Differences:
 @REGISTRY.handles(ArtifactScan, queue="artifact-scan")
 async def artifact_scan(job: ArtifactScan, ctx: Context) -> Outcome:
     """Scan the pushed commit. Safe to run twice: artifacts are keyed by project, path and blob."""
-    url = ctx.project.repo_url
-    snapshot = await ctx.mirrors.fetch(
-        str(job.project_id),
-        url,
-        job.commit_sha,
-        ref=branch_ref(job.branch),
-        credential=ctx.credentials.for_url(url),
-    )
+    snapshot = await _fetch(job, ctx)
     for _ in range(TRIES):
         try:
             return await _scan(job, snapshot, ctx)
@@ -48,6 +43,23 @@ async def artifact_scan(job: ArtifactScan, ctx: Context) -> Outcome:
         except Outdated:
             return Completed("a newer push was scanned already", artifacts_scanned=0)
     raise TransientError(f"branch {job.branch} kept changing while it was scanned")
+
+
+async def _fetch(job: ArtifactScan, ctx: Context) -> Snapshot:
+    # The enrolled address: the one in the payload tells people, and git nothing.
+    url, started, outcome = ctx.project.repo_url, time.monotonic(), "failed"
+    try:
+        snapshot = await ctx.mirrors.fetch(
+            str(job.project_id),
+            url,
+            job.commit_sha,
+            ref=branch_ref(job.branch),
+            credential=ctx.credentials.for_url(url),
+        )
+        outcome = "completed"
+        return snapshot
+    finally:
+        EXTERNAL_DURATION.labels("git", outcome).observe(time.monotonic() - started)
 
 
 async def _scan(job: ArtifactScan, snapshot: Snapshot, ctx: Context) -> Outcome:

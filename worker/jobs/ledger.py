@@ -75,6 +75,11 @@ class _Finish:
     failure: Failure | None = None
     events: Sequence[NewEvent] = field(default=())
 
+    @property
+    def ends_badly(self) -> bool:
+        """Whether the job shows an error: not when it only waits for another moment."""
+        return self.failed or self.state == State.CANCELLED
+
 
 class Ledger:
     """Every transition of every job, by one worker. Raises RecordUnavailable without Postgres."""
@@ -211,7 +216,7 @@ def _finish_arguments(finishes: Sequence[_Finish]) -> list[list[Any]]:
         (
             f.job.id, f.job.attempt, f.state.value, f.delay, int(f.failed),
             encode_json(f.result.wire()) if f.result else None,
-            plain(f.failure.message) if f.failure and f.state != State.QUEUED else None,
+            plain(f.failure.message) if f.failure and f.ends_badly else None,
         )
         for f in finishes
     )  # fmt: skip

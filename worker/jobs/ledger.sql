@@ -132,7 +132,8 @@ WITH due AS (
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 )
-UPDATE jobs j SET rung_at = now() FROM due WHERE j.id = due.id
+-- An array, and not a join, keeps the planner on the primary key for any limit.
+UPDATE jobs j SET rung_at = now() WHERE j.id = ANY (ARRAY(SELECT id FROM due))
 RETURNING j.id, j.queue, j.priority, (extract(epoch FROM j.run_at) * 1000)::float8 AS run_at_ms
 
 -- name: pick_abandoned
@@ -145,7 +146,7 @@ WITH silent AS (
     LIMIT $2
     FOR UPDATE OF j SKIP LOCKED
 )
-UPDATE jobs j SET rung_at = now() FROM silent WHERE j.id = silent.id
+UPDATE jobs j SET rung_at = now() WHERE j.id = ANY (ARRAY(SELECT id FROM silent))
 RETURNING j.id, j.queue, j.priority, (extract(epoch FROM j.run_at) * 1000)::float8 AS run_at_ms
 
 -- name: forget_rings

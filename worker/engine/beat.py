@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -48,14 +48,19 @@ class Beat:
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Beat until told to stop."""
-        while not self.stopping.is_set():
-            await self.once()
-            await sleep_unless(self.stopping, BEAT_SECONDS)
+        """Beat until told to stop. A side that hangs must not keep the other one waiting."""
+        async with asyncio.TaskGroup() as sides:
+            sides.create_task(self._repeat(self._renew_leases))
+            sides.create_task(self._repeat(self._renew_row))
 
     async def once(self) -> None:
         """One beat. An outage of either side leaves the other one served."""
         await asyncio.gather(self._renew_leases(), self._renew_row())
+
+    async def _repeat(self, side: Callable[[], Awaitable[None]]) -> None:
+        while not self.stopping.is_set():
+            await side()
+            await sleep_unless(self.stopping, BEAT_SECONDS)
 
     async def stamp_heartbeat(self) -> None:
         """Record the time of the 30-second heartbeat."""

@@ -60,6 +60,7 @@ class Engine:
         self._watchdog = Watchdog(LEASE_MS / 1000)
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._telling: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def start(self) -> None:
         """Announce this worker, then begin to claim."""
@@ -74,10 +75,10 @@ class Engine:
 
     async def stop(self, seconds: float) -> None:
         """Stop claiming, let running jobs end for up to `seconds`, give the rest back, flush."""
+        self._stopping = True
         log.info("worker.stopping", worker=self.id, running=self.running)
         asyncio.get_running_loop().call_later(seconds + 5.0, self._recording_stopped.set)
-        await self._wakeup.stop()
-        await asyncio.gather(*(w.stop(seconds) for w in self.workers.values()))
+        await asyncio.gather(self._wakeup.stop(), *(w.stop(seconds) for w in self.workers.values()))
         self._recording_stopped.set()
         await self.ledger.drain()
         await asyncio.gather(*self._telling)
@@ -115,7 +116,7 @@ class Engine:
 
     def dead_loops(self) -> list[str]:
         """The names of loops that ended though nobody stopped them: a defect, and unhealthy."""
-        return [name for name, task in self._loops.items() if task.done()]
+        return [n for n, task in self._loops.items() if task.done() and not self._stopping]
 
     def _queue_worker(self, queue: Queue) -> QueueWorker:
         executor = Executor(

@@ -10,20 +10,23 @@ from typing import Any, Protocol
 
 import structlog
 
+from worker.database.pool import describe
 from worker.engine.attempts import Interruption, LeaseLost, Released, TimedOut, outcome_of
 from worker.engine.claims import NEVER
 from worker.engine.outages import OUTAGES, Patience
 from worker.errors import InvalidInput, PermanentError, RecordUnavailable
 from worker.jobs.events import NewEvent
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.ledger import UNSTORABLE, Failure, Ledger
 from worker.jobs.model import Cancel, Completed, Failed, JobResult, Outcome, Snooze, StartedJob
 from worker.jobs.payloads import ProjectPayload, validate
 from worker.jobs.queues import Queue
 from worker.jobs.registry import Registry
 from worker.logs import bind
-from worker.metrics import JOB_DURATION, JOB_WAIT, JOBS_PROCESSED, JOBS_RETRIED
+from worker.metrics import JOB_DURATION, JOB_WAIT, JOBS_PROCESSED, JOBS_RETRIED, SLA_BREACHES
 
 log = structlog.get_logger(__name__)
+
+OUTAGE_DELAY_MS = 1_000
 
 MakeContext = Callable[[StartedJob], Any]
 
@@ -89,10 +92,21 @@ class Executor:
         seconds = time.monotonic() - started
         if isinstance(outcome, LeaseLost):
             return _report(_LOST, seconds, {})
-        decision = self._decide(job, outcome)
-        ended = await self._record(decision)
+        decision, ended = await self._conclude(job, outcome)
         self._measure(job, ended, seconds)
         return _report(ended, seconds, decision.fields or {})
+
+    async def _conclude(
+        self, job: StartedJob, outcome: Outcome | BaseException
+    ) -> tuple[Decision, Ended]:
+        """Decide and record. An outcome that the record cannot hold buries the job."""
+        try:
+            decision = self._decide(job, outcome)
+            return decision, await self._record(decision)
+        except (*UNSTORABLE, OverflowError) as error:
+            message = f"the outcome cannot be recorded: {describe(error)}"
+            decision = self._buried(job, Failure("failed", type(error).__name__, message), message)
+            return decision, await self._record(decision)
 
     async def _handle(self, job: StartedJob) -> Outcome:
         registration = self._registry.get(job.kind)
@@ -112,20 +126,27 @@ class Executor:
             case Snooze(seconds, reason):
                 return Decision(
                     Ended("snoozed", int(seconds * 1000)),
-                    lambda: self._ledger.snooze(job, seconds, reason),
+                    lambda: self._ledger.snooze(job, seconds, str(reason)),
                     fields={"reason": reason},
                 )
             case Cancel(reason):
                 return Decision(
-                    Ended("cancelled"), lambda: self._ledger.cancel(job, reason, ()),
+                    Ended("cancelled"), lambda: self._ledger.cancel(job, str(reason), ()),
                     fields={"reason": reason},
                 )  # fmt: skip
+            case RecordUnavailable():
+                # Our own outage is not the job's failure.
+                return Decision(
+                    Ended("snoozed", OUTAGE_DELAY_MS),
+                    lambda: self._ledger.snooze(job, OUTAGE_DELAY_MS / 1000, outcome.message),
+                    fields={"reason": outcome.message},
+                )
             case Released():
                 return Decision(
                     Ended("released", 0), lambda: self._ledger.release(job, str(outcome))
                 )
             case Failed(error):
-                return self._failed(job, Failure("failed", "Failed", error))
+                return self._failed(job, Failure("failed", "Failed", str(error)))
             case TimedOut():
                 return self._failed(job, Failure("timeout", "TimeoutError", str(outcome)))
             case PermanentError() | InvalidInput():
@@ -180,6 +201,7 @@ class Executor:
             except OUTAGES as error:
                 if self._stopping.is_set():
                     raise RecordUnavailable(f"not recorded before stopping: {error}") from error
+                log.warning("finish.delayed", error=str(error))
                 await patience.wait()
         if not owned:
             return _REFUSED
@@ -193,6 +215,8 @@ class Executor:
         self._wait.observe(job.waited)
         if ended.status == "retrying":
             JOBS_RETRIED.labels(job.queue).inc()
+        if self._queue.sla is not None and seconds > self._queue.sla:
+            SLA_BREACHES.labels(job.queue).inc()
 
 
 def _report(ended: Ended, seconds: float, fields: dict[str, Any]) -> Ended:

@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 # A kind that this version does not know waits for a version that does.
 UNKNOWN_KIND_DELAY_MS = 5_000
+ERROR_DELAY_MS = 5_000
 EARLY_DELAY_MS = 250
 # How long after its time limit a job that ignores its cancellation still keeps its lease.
 OVERRUN_GRACE_SECONDS = 30.0
@@ -153,6 +154,9 @@ class QueueWorker(Worker):
         except RecordUnavailable as error:
             log.warning("start.failed", queue=self.queue.name, error=str(error))
             answers = [NotStarted(c, "unavailable") for c in claims]
+        except Exception:  # a defect here must not hold the leases for good
+            log.exception("start.crashed", queue=self.queue.name)
+            answers = [NotStarted(c, "error") for c in claims]
         for answer in answers:
             if isinstance(answer, NotStarted):
                 self._turn_away(answer)
@@ -165,9 +169,10 @@ class QueueWorker(Worker):
         while True:
             try:
                 return await self._ledger.start(claims, self._worker_id, self._kinds)
-            except OUTAGES:
+            except OUTAGES as error:
                 if self._stopping.is_set():
                     raise
+                log.warning("start.delayed", queue=self.queue.name, error=str(error))
                 await patience.wait()
 
     def _launch(self, job: StartedJob) -> None:
@@ -182,6 +187,8 @@ class QueueWorker(Worker):
             ended = await self._executor.run(job, held.interruption)
         except RecordUnavailable as error:
             log.error("job.unrecorded", job_id=str(job.id), error=str(error))
+        except Exception:  # a defect here must be seen; the beat has the job run again
+            log.exception("job.crashed", job_id=str(job.id))
         finally:
             self._let_go(job.id)
         if ended is not None:
@@ -192,6 +199,7 @@ class QueueWorker(Worker):
         """Give back an id that did not start; for good only if the record does not wait."""
         delay = {
             "unknown_kind": UNKNOWN_KIND_DELAY_MS, "early": EARLY_DELAY_MS, "unavailable": 0,
+            "error": ERROR_DELAY_MS,
         }.get(answer.reason, NEVER)  # fmt: skip
         write = log.error if answer.reason == "poison" else log.debug
         write("claim.turned_away", queue=self.queue.name, job_id=str(answer.claim.id),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 
 from redis.asyncio import Redis
 
@@ -60,16 +61,21 @@ class Wakeup:
         self._stopping.set()
         for signal in self._signals.values():
             signal.set()
+        with suppress(*REDIS_AWAY):
+            await self._interrupt_pop()
 
     async def _available(self, queue: str) -> None:
         self._busy.discard(queue)
         if queue in self._left_out:
             self._left_out.discard(queue)
-            # The pop under way does not watch this queue: interrupt it, so that the next one does.
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.lpush(self._own_key, "1")
-                pipe.expire(self._own_key, 60)
-                await pipe.execute()
+            # The pop under way does not watch this queue, but the next one will.
+            await self._interrupt_pop()
+
+    async def _interrupt_pop(self) -> None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.lpush(self._own_key, "1")
+            pipe.expire(self._own_key, 60)
+            await pipe.execute()
 
     async def _pop_one(self) -> None:
         self._left_out = set(self._busy)

@@ -1,0 +1,1 @@
+"""Real processes, stopped and killed in the middle of their work."""

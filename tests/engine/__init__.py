@@ -1,0 +1,1 @@
+"""The engine's parts, in this process, on a real Redis and a real Postgres."""

@@ -1,0 +1,101 @@
+"""A job belongs to one worker, until that stops or loses it."""
+
+import asyncio
+from typing import Any
+
+from structlog.testing import LogCapture
+
+from tests.chaos.processes import until
+from tests.engine.conftest import OpenEngine
+from tests.engine.scene import Scene
+from tests.support import eventually
+
+
+async def test_stopping_gives_back_what_does_not_end_and_counts_nothing(
+    running: OpenEngine, scene: Scene
+) -> None:
+    async with running() as engine:
+        job_id = await scene.rung("gated")
+        await scene.begun(job_id)
+        await engine.stop(0.05)
+        job = await scene.job(job_id)
+        assert (job["state"], job["failures"], job["crashes"]) == ("queued", 0, 0)
+        assert await scene.history(job_id) == [(1, "released", "Released")]
+        assert await scene.owner(job_id) is None
+        assert engine.dead_loops() == []
+    scene.open_gate()
+    async with running():
+        assert (await scene.becomes(job_id, "completed"))["attempt"] == 2
+
+
+async def test_stopping_lets_a_job_end(running: OpenEngine, scene: Scene) -> None:
+    async with running() as engine:
+        job_id = await scene.rung("work", {"seconds": 0.3})
+        await scene.begun(job_id)
+        await engine.stop(5.0)
+    assert (await scene.job(job_id))["state"] == "completed"
+
+
+async def test_stopping_while_jobs_are_being_started(running: OpenEngine, scene: Scene) -> None:
+    """The record is slow: the start ends only after the worker was asked to stop."""
+    async with running() as engine:
+        job_id = await scene.add("work")
+        async with scene.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT FROM jobs WHERE id = $1 FOR UPDATE", job_id)
+            await scene.ring(job_id)
+            await eventually(lambda: job_id in engine.workers["work"].held)
+            stopping = asyncio.create_task(engine.stop(0.05))
+            await asyncio.sleep(0.3)
+        await stopping
+        job = await scene.job(job_id)
+        assert (job["state"], job["crashes"], job["failures"]) == ("queued", 0, 0)
+        assert await scene.owner(job_id) is None
+
+
+async def test_a_lost_lease_interrupts_the_handler_and_records_nothing(
+    running: OpenEngine, scene: Scene, log: LogCapture
+) -> None:
+    async with running() as engine:
+        job_id = await scene.rung("gated")
+        await scene.begun(job_id)
+        await scene.redis.hset("arq:owners:work", str(job_id), "another token")  # type: ignore[misc]
+        await engine._beat.once()
+        await eventually(lambda: not engine.workers["work"].held)
+        job = await scene.job(job_id)
+        assert (job["state"], job["attempt"]) == ("running", 1)
+        assert await scene.owner(job_id) == "another token"
+    assert "job.lost" in [e["event"] for e in log.entries]
+
+
+async def test_a_finish_that_comes_too_late_is_refused(
+    running: OpenEngine, scene: Scene, log: LogCapture
+) -> None:
+    async with running() as engine:
+        job_id = await scene.rung("gated")
+        await scene.begun(job_id)
+        await scene.pool.execute("UPDATE jobs SET attempt = 2 WHERE id = $1", job_id)
+        scene.open_gate()
+        await eventually(lambda: not engine.workers["work"].held)
+        assert (await scene.job(job_id))["state"] == "running"
+    assert "job.refused" in [e["event"] for e in log.entries]
+
+
+async def test_a_lease_that_lapsed_for_a_moment_is_adopted(
+    running: OpenEngine, scene: Scene
+) -> None:
+    async with running() as engine:
+        job_id = await scene.rung("gated")
+        await scene.begun(job_id)
+        token = await scene.owner(job_id)
+        await scene.redis.zadd("arq:queue:work", {str(job_id): 1.0})
+        engine.workers["work"]._wakeup.signal("work")
+        await until(lambda: owner_changed(scene, job_id, token))
+        scene.open_gate()
+        job = await scene.becomes(job_id, "completed")
+        assert (job["attempt"], job["crashes"]) == (1, 0)
+        await until(lambda: scene.forgot(job_id))
+
+
+async def owner_changed(scene: Scene, job_id: Any, token: str | None) -> bool:
+    """Whether another claim holds the id now."""
+    return await scene.owner(job_id) not in (None, token)

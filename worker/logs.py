@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +20,7 @@ _SECRET_FIELD = re.compile(
     r"secret|token$|password|authorization|signature|credential|api_key", re.I
 )
 _USERINFO = re.compile(r"(?<=://)[^/\s]+@")
+_LEVELS = {"exception": "error", "warn": "warning"}
 _HARMLESS = frozenset({type(None), bool, int, float, UUID})
 _secrets: list[str] = []
 _NOTHING: Mapping[str, object] = MappingProxyType({})
@@ -37,16 +39,12 @@ def configure_logs(*, level: str, as_json: bool, secrets: Iterable[str] = ()) ->
     """
     # The longest first: one may be the beginning of another.
     _secrets[:] = sorted({s for s in secrets if len(s) >= 6}, key=len, reverse=True)
-    shared: list[structlog.typing.Processor] = [
-        _add_bound,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        redact,
-    ]
     renderer = _renderer(as_json)
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer(_as_bytes) if as_json else renderer],
+        processors=[
+            _complete,
+            structlog.processors.JSONRenderer(_as_bytes) if as_json else renderer,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
@@ -56,15 +54,23 @@ def configure_logs(*, level: str, as_json: bool, secrets: Iterable[str] = ()) ->
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, _complete],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     _route_standard_library(handler, level)
 
 
-def _add_bound(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {**_bound.get(), **event}
+def _complete(
+    logger: Any, method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    # One step and not five: a line is written for every push and every attempt.
+    line = {**_bound.get(), **event}
+    line["level"] = _LEVELS.get(method, method)
+    line["timestamp"] = f"{datetime.now(UTC).isoformat(timespec='microseconds')[:-6]}Z"
+    if line.get("exc_info"):
+        line = dict(structlog.processors.format_exc_info(logger, method, line))
+    return redact(logger, method, line)
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -82,10 +88,10 @@ def _redacted(name: str, value: object) -> object:
         return clean(value)  # type: ignore[arg-type]
     if kind in _HARMLESS:
         return value
-    if isinstance(value, Mapping):
-        return {str(k): _redacted(str(k), v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_redacted("", v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): _redacted(str(k), v) for k, v in value.items()}
     return clean(str(value))
 
 

@@ -1,10 +1,12 @@
-"""Signed pushes accepted per second: `python -m tests.benchmarks.intake [requests] [connections]`.
+"""Signed pushes accepted per second: `python -m tests.benchmarks.intake [--processes N]`.
 
-The server is a process of its own, started as in production with its log lines going to a file.
+Each server is a process of its own, started as in production, its log lines going to a file; with
+more than one the connections are shared out among them, as any load balancer does.
 The client is raw sockets with requests built beforehand, on the same machine. Afterwards the
 record must hold exactly one delivery and one job for every 202.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -12,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -27,9 +31,11 @@ from worker.database.migrations import migrate
 from worker.embedded import EmbeddedServers
 from worker.jobs.projects import Projects
 
-REQUESTS, CONNECTIONS, WARM_UP = 40_000, 64, 4_000
+WARM_UP = 4_000
 BODY_BYTES = 5_000
 _START_SECONDS, _RUN_SECONDS = 20.0, 120.0
+
+Started = tuple["subprocess.Popen[bytes]", Path]
 
 
 @dataclass
@@ -79,35 +85,46 @@ class Sender(asyncio.Protocol):
         self._transport.write(self._load.requests.pop())
 
 
-async def main(requests: int = REQUESTS, connections: int = CONNECTIONS) -> None:
+async def main(options: argparse.Namespace) -> None:
     """Print the figures; raises AssertionError when the record differs from the answers."""
     with EmbeddedServers() as servers, tempfile.TemporaryDirectory() as folder:
         await migrate(servers.database_url)
         await _enrol(servers.database_url)
-        log = Path(folder, "server.log")
-        with log.open("wb") as sink:
-            server = subprocess.Popen(
-                [sys.executable, "-m", "webhooks"], stderr=sink, env=_environment(servers)
-            )
-        try:
-            port = await _port(log, server)
-            warm_up = await _run(port, WARM_UP, connections)
-            busy, started = _cpu_seconds(server), time.perf_counter()
-            load = await _run(port, requests, connections)
-            _report(load, time.perf_counter() - started, connections)
-            print(f"server CPU: {(_cpu_seconds(server) - busy) / requests * 1e6:.0f} us a push")
-        finally:
-            server.terminate()
-            print(f"server exit code {server.wait(20)}, {log.stat().st_size:,} bytes of log")
+        with ExitStack() as stack:
+            started = [
+                stack.enter_context(_server(servers, Path(folder, f"server-{n}.log")))
+                for n in range(options.processes)
+            ]
+            ports = [await _port(log, server) for server, log in started]
+            warm_up = await _run(ports, WARM_UP, options.connections)
+            busy, begun = _cpu_seconds(started), time.perf_counter()
+            load = await _run(ports, options.requests, options.connections)
+            _report(load, time.perf_counter() - begun, options)
+            busy = _cpu_seconds(started) - busy
+            print(f"server CPU: {busy / options.requests * 1e6:.0f} us a push")
         await _verify(servers.database_url, warm_up.accepted + load.accepted)
 
 
-async def _run(port: int, count: int, connections: int) -> Load:
+@contextmanager
+def _server(servers: EmbeddedServers, log: Path) -> Iterator[Started]:
+    with log.open("wb") as sink:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "webhooks"], stderr=sink, env=_environment(servers)
+        )
+    try:
+        yield server, log
+    finally:
+        server.terminate()
+        if code := server.wait(20):
+            print(f"server exit code {code}; its log ends: {log.read_text()[-2000:]}")
+
+
+async def _run(ports: list[int], count: int, connections: int) -> Load:
     load = Load(_requests(count))
     loop = asyncio.get_running_loop()
     pairs = [
-        await loop.create_connection(lambda: Sender(load), "127.0.0.1", port)
-        for _ in range(connections)
+        await loop.create_connection(lambda: Sender(load), "127.0.0.1", ports[n % len(ports)])
+        for n in range(connections)
     ]
     async with asyncio.timeout(_RUN_SECONDS):
         await asyncio.gather(*(sender.finished for _, sender in pairs))
@@ -148,19 +165,20 @@ def _head(recorded: Recorded, body: bytes) -> bytes:
     return b"POST /api/webhooks/github HTTP/1.1\r\n" + lines.encode()
 
 
-def _report(load: Load, seconds: float, connections: int) -> None:
+def _report(load: Load, seconds: float, options: argparse.Namespace) -> None:
     times = sorted(load.latencies)
     p50, p99 = (times[int(len(times) * share)] * 1000 for share in (0.5, 0.99))
     print(
-        f"{len(times)} signed pushes of {BODY_BYTES} bytes over {connections} connections: "
+        f"{len(times)} signed pushes of {BODY_BYTES} bytes over {options.connections} connections "
+        f"to {options.processes} processes: "
         f"{len(times) / seconds:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms, "
         f"{load.accepted} accepted, {len(load.refused)} refused"
     )
 
 
-def _cpu_seconds(server: "subprocess.Popen[bytes]") -> float:
-    times = psutil.Process(server.pid).cpu_times()
-    return float(times.user + times.system)
+def _cpu_seconds(started: Sequence[Started]) -> float:
+    times = [psutil.Process(server.pid).cpu_times() for server, _ in started]
+    return float(sum(t.user + t.system for t in times))
 
 
 async def _enrol(url: str) -> None:
@@ -200,5 +218,13 @@ async def _verify(url: str, accepted: int) -> None:
     print(f"the record has exactly {rows} deliveries and as many jobs")
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=40_000)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--processes", type=int, default=1)
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    uvloop.run(main(*map(int, sys.argv[1:])))
+    uvloop.run(main(_options()))

@@ -4,6 +4,8 @@ import os
 import time
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
+
 _NANOSECONDS_IN_A_MILLISECOND = 1_000_000
 _last = 0
 
@@ -19,4 +21,5 @@ def new_id() -> UUID:
     _last = max(milliseconds << 12 | fraction, _last + 1)
     random_bits = int.from_bytes(os.urandom(8)) & 0x3FFFFFFFFFFFFFFF
     value = (_last >> 12 & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | (_last & 0xFFF) << 64
-    return UUID(int=value | 0b10 << 62 | random_bits)
+    # asyncpg's own subclass is several times quicker to make and to write out.
+    return FastUUID((value | 0b10 << 62 | random_bits).to_bytes(16))

@@ -1,7 +1,8 @@
 # Every target builds the environment first, from the locked versions, when it is missing or old.
 PYTHON ?= python3
 VENV ?= .venv
-TEST_PROCESSES ?= 2
+# One more than the two processors of a small machine: many tests wait for other processes.
+TEST_PROCESSES ?= 3
 COVERED := handlers engine jobs
 
 BIN := $(VENV)/bin
@@ -23,7 +24,7 @@ up: $(STAMP) ## Run the whole stack in the foreground until Ctrl-C
 	$(BIN)/switchyard up
 
 test: $(STAMP) ## Run the tests (ARGS="-k name" to choose)
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 test-all: ## Run the tests on every supported Python that is found
 	@set -e; for version in 3.11 3.12 3.13; do \
@@ -50,7 +51,7 @@ dockerfile: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 
 coverage: $(STAMP)
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --cov --cov-report= $(ARGS)
 	@set -e; for part in $(COVERED); do \
 		$(BIN)/coverage report --include="worker/$$part/*" --fail-under=90; \
 	done

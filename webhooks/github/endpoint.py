@@ -8,7 +8,6 @@ import orjson
 import structlog
 from aiohttp import web
 from prometheus_client import Counter
-from prometheus_client import Counter
 
 from webhooks.bodies import WEBHOOK_LIMIT
 from webhooks.github.deliveries import Delivery

@@ -89,21 +89,33 @@ UNITS = [
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_repeated_unit_takes_linear_time(unit: str) -> None:
-    size = 60_000
     for path, heads in ((STORY, SECTIONS), (DECISION, ("", "## Status\n")), (GATE, ("", "gate: "))):
         for head in heads:
-            data = (head + unit * (size // len(unit))).encode()[:size]
-            started = time.process_time()
-            parse(path, "b", data)
-            assert time.process_time() - started < 0.2
+            assert_linear(path, unit, before=head)
 
 
-def test_a_repeated_unit_behind_front_matter_takes_linear_time() -> None:
+def test_a_repeated_unit_in_front_matter_takes_linear_time() -> None:
     for unit in ("[", "{a: ", "- ", "&a [*a,", "? ", "a: [\n"):
-        data = f"---\n{unit * (200_000 // len(unit))}\n---\n# Story 1.1: X\n".encode()
+        assert_linear(STORY, unit, before="---\n", after="\n---\n# Story 1.1: X\n")
+
+
+def assert_linear(path: str, unit: str, *, before: str, after: str = "") -> None:
+    """Six times the text may take twelve times as long, on whatever machine: not thirty-six."""
+    small, large = (
+        seconds_to_parse(path, f"{before}{unit * (size // len(unit))}{after}".encode())
+        for size in (10_000, 60_000)
+    )
+    assert large < 12 * max(small, 0.004)
+
+
+def seconds_to_parse(path: str, data: bytes) -> float:
+    """The better of two runs, in time of this process."""
+    times = []
+    for _ in range(2):
         started = time.process_time()
-        parse(STORY, "b", data)
-        assert time.process_time() - started < 0.4
+        parse(path, "b", data)
+        times.append(time.process_time() - started)
+    return min(times)
 
 
 def test_counts_are_capped() -> None:

@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any
 
+import pytest
 from structlog.testing import LogCapture
 
 from tests.chaos.processes import until
 from tests.engine.conftest import OpenEngine
 from tests.engine.scene import Scene
 from tests.support import eventually
+from worker.engine.queue_worker import QueueWorker
+from worker.jobs.ledger import NotStarted
 
 
 async def test_stopping_gives_back_what_does_not_end_and_counts_nothing(
@@ -59,10 +62,11 @@ async def test_a_lost_lease_interrupts_the_handler_and_records_nothing(
         job_id = await scene.rung("gated")
         await scene.begun(job_id)
         await scene.redis.hset("arq:owners:work", str(job_id), "another token")  # type: ignore[misc]
+        await scene.pool.execute("UPDATE jobs SET attempt = 2 WHERE id = $1", job_id)
         await engine._beat.once()
         await eventually(lambda: not engine.workers["work"].held)
         job = await scene.job(job_id)
-        assert (job["state"], job["attempt"]) == ("running", 1)
+        assert (job["state"], job["attempt"]) == ("running", 2)
         assert await scene.owner(job_id) == "another token"
     assert "job.lost" in [e["event"] for e in log.entries]
 
@@ -94,6 +98,75 @@ async def test_a_lease_that_lapsed_for_a_moment_is_adopted(
         job = await scene.becomes(job_id, "completed")
         assert (job["attempt"], job["crashes"]) == (1, 0)
         await until(lambda: scene.forgot(job_id))
+
+
+async def test_a_live_workers_job_is_never_run_twice(
+    running: OpenEngine, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease lapsed, as while Redis is away; the other worker asks first."""
+    async with running() as owner, running() as other:
+        job_id = await scene.rung("gated")
+        await scene.begun(job_id)
+        if job_id in other.workers["work"].held:
+            owner, other = other, owner
+        token = await scene.owner(job_id)
+        asked = told_when_turned_away(other.workers["work"], monkeypatch)
+        owner.workers["work"]._stopping.set()
+        await scene.redis.zadd("arq:queue:work", {str(job_id): 1.0})
+        other.workers["work"]._wakeup.signal("work")
+        async with asyncio.timeout(5):
+            await asked.wait()
+        await until(lambda: not_owned(scene, job_id))
+        await owner._beat.once()
+        assert await scene.owner(job_id) == token, "renewed by its owner"
+        scene.open_gate()
+        job = await scene.becomes(job_id, "completed")
+        assert (job["attempt"], job["crashes"]) == (1, 0)
+        assert await scene.history(job_id) == []
+
+
+async def test_a_handler_that_ignores_its_cancellation_is_given_up(
+    running: OpenEngine, scene: Scene, log: LogCapture
+) -> None:
+    async with running() as engine:
+        worker = engine.workers["work"]
+        job_id = await scene.rung("gated")
+        await scene.begun(job_id)
+        worker.held[job_id].deadline = 0.0
+        await engine._beat.once()
+
+        async def second_attempt_runs() -> bool:
+            job = await scene.job(job_id)
+            assert (job["state"], job["attempt"], job["failures"]) == ("running", 2, 1)
+            return True
+
+        await until(second_attempt_runs)
+        assert await scene.history(job_id) == [(1, "timeout", "TimeoutError")]
+        assert worker._free == worker.max_jobs - 2, "the first handler keeps its slot"
+        scene.open_gate()
+        job = await scene.becomes(job_id, "completed")
+        assert (job["attempt"], job["crashes"]) == (2, 0)
+        await eventually(lambda: worker._free == worker.max_jobs)
+    events = [e["event"] for e in log.entries]
+    assert "job.ignored_cancellation" in events
+    assert events.count("job.refused") == 1, "the first handler's late answer"
+
+
+def told_when_turned_away(worker: QueueWorker, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when the worker gives an id back without starting it."""
+    told, turn_away = asyncio.Event(), worker._turn_away
+
+    def tell(answer: NotStarted) -> None:
+        told.set()
+        turn_away(answer)
+
+    monkeypatch.setattr(worker, "_turn_away", tell)
+    return told
+
+
+async def not_owned(scene: Scene, job_id: Any) -> bool:
+    """Whether the other worker has given the lease back."""
+    return await scene.owner(job_id) is None
 
 
 async def owner_changed(scene: Scene, job_id: Any, token: str | None) -> bool:

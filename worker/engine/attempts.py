@@ -38,6 +38,11 @@ class Interruption:
             if self._task is not None:
                 self._task.cancel()
 
+    @property
+    def handling(self) -> bool:
+        """Whether the handler is running."""
+        return self._task is not None
+
     def begin(self) -> None:
         """The calling task is about to run the handler."""
         self._task = asyncio.current_task()

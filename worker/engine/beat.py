@@ -12,15 +12,17 @@ import structlog
 from worker.database import queries
 from worker.database.pool import Pool, unavailable_as_error
 from worker.engine.claims import LEASE_MS, Claims
-from worker.engine.outages import OUTAGES, REDIS_AWAY, sleep_unless
+from worker.engine.outages import OUTAGES, sleep_unless
 from worker.engine.queue_worker import QueueWorker
-from worker.jobs import ledger
+from worker.jobs import ledger as ledger_module
+from worker.jobs.ledger import Ledger
+from worker.jobs.model import Attempt
 from worker.jobs.ring import Bell, Ring
 
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = LEASE_MS / 3000
-SQL = queries.load(ledger.__file__)
+SQL = queries.load(ledger_module.__file__)
 
 
 class Beat:
@@ -33,12 +35,14 @@ class Beat:
     def __init__(
         self,
         pool: Pool,
+        ledger: Ledger,
         bell: Bell,
         worker_id: str,
         workers: Mapping[str, QueueWorker],
         claims: Mapping[str, Claims],
     ) -> None:
         self._pool = pool
+        self._ledger = ledger
         self._bell = bell
         self._id = worker_id
         self._workers = workers
@@ -80,15 +84,26 @@ class Beat:
 
     async def _renew_leases(self) -> None:
         for queue, worker in self._workers.items():
-            leases = worker.renewable()
+            worker.give_up_overrun()
+            leases = worker.leases()
             if not leases:
                 continue
             try:
-                for job_id in await self._claims[queue].renew(leases):
-                    log.warning("lease.lost", queue=queue, job_id=str(job_id))
-                    worker.lose(job_id)
-            except REDIS_AWAY as error:
+                if lost := await self._claims[queue].renew(leases):
+                    await self._ask_the_record(queue, lost)
+            except OUTAGES as error:
                 log.warning("lease.renewal_failed", queue=queue, error=str(error))
+
+    async def _ask_the_record(self, queue: str, lost: Sequence[UUID]) -> None:
+        """Somebody else has these leases: stop what the record has given them, too."""
+        async with unavailable_as_error():
+            rows = await self._pool.fetch(SQL.held_by, self._id)
+        ours = {(r["id"], r["attempt"]) for r in rows}
+        for job_id in lost:
+            held = self._workers[queue].held.get(job_id)
+            if held is not None and held.job and (job_id, held.job.attempt) not in ours:
+                log.warning("lease.lost", queue=queue, job_id=str(job_id))
+                self._workers[queue].lose(job_id)
 
     async def _renew_row(self) -> None:
         running = sum(len(w.held) for w in self._workers.values())
@@ -108,17 +123,21 @@ class Beat:
                 for h in w.held.values() if h.job is not None}  # fmt: skip
         held = {i for w in self._workers.values() for i in w.held}
         astray = {k for k in recorded if k[0] not in held}
-        await self._bell.ring([_ring(recorded[k]) for k in astray & self._only_in_record])
+        for key in astray & self._only_in_record:
+            await self._give_back(recorded[key])
         lost = here - recorded.keys()
         for job_id, _ in lost & self._only_in_memory:
             self._lose(job_id)
         self._only_in_record, self._only_in_memory = astray, lost
 
+    async def _give_back(self, row: Any) -> None:
+        """A job that the record says we run, and we do not: a start or an end went wrong."""
+        log.warning("job.astray", job_id=str(row["id"]))
+        attempt = Attempt(row["id"], row["attempt"], self._id)
+        await self._ledger.release(attempt, "its worker lost track of it")
+        await self._bell.ring([Ring(row["id"], row["queue"], 0.0, row["priority"])])
+
     def _lose(self, job_id: UUID) -> None:
         log.warning("job.taken_over", job_id=str(job_id))
         for worker in self._workers.values():
             worker.lose(job_id)
-
-
-def _ring(row: Any) -> Ring:
-    return Ring(row["id"], row["queue"], 0.0, row["priority"])

@@ -46,7 +46,7 @@ class Engine:
         self._redis = redis
         self._registry = registry
         self._make_context = make_context
-        self.ledger = Ledger(pool)
+        self.ledger = Ledger(pool, LEASE_MS / 1000 - 1.0)
         self._publisher = Publisher(pool, redis)
         self._bell = Bell(redis)
         # A queue none of whose kinds is known here is left to workers that know them.
@@ -55,7 +55,7 @@ class Engine:
         self._recording_stopped = asyncio.Event()
         self._claims = {q.name: Claims(redis, q.name, self.id) for q in served}
         self.workers = {q.name: self._queue_worker(q) for q in served}
-        self._beat = Beat(pool, self._bell, self.id, self.workers, self._claims)
+        self._beat = Beat(pool, self.ledger, self._bell, self.id, self.workers, self._claims)
         self._reconciler = Reconciler(pool, redis, self._bell, self._publisher, queues)
         self._watchdog = Watchdog(LEASE_MS / 1000)
         self._loops: dict[str, asyncio.Task[None]] = {}

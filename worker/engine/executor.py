@@ -96,6 +96,15 @@ class Executor:
         self._measure(job, ended, seconds)
         return _report(ended, seconds, decision.fields or {})
 
+    async def give_up(self, job: StartedJob) -> Ended:
+        """Record a time-out although the handler goes on: what it answers later is refused."""
+        failure = Failure("timeout", "TimeoutError", f"{self._limit}, and ignored its cancellation")
+        decision = self._failed(job, failure)
+        ended = await self._record(decision)
+        self._measure(job, ended, self._limit.seconds)
+        log.error("job.ignored_cancellation", job_id=str(job.id), kind=job.kind)
+        return ended
+
     async def _conclude(
         self, job: StartedJob, outcome: Outcome | BaseException
     ) -> tuple[Decision, Ended]:

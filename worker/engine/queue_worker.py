@@ -29,7 +29,9 @@ log = structlog.get_logger(__name__)
 UNKNOWN_KIND_DELAY_MS = 5_000
 ERROR_DELAY_MS = 5_000
 EARLY_DELAY_MS = 250
-# How long after its time limit a job that ignores its cancellation still keeps its lease.
+# The owner is alive and will renew the lease, or is found silent soon.
+ALIVE_DELAY_MS = 1_000
+# How long after its time limit a job that ignores its cancellation is given up.
 OVERRUN_GRACE_SECONDS = 30.0
 
 
@@ -72,6 +74,7 @@ class QueueWorker(Worker):
         )
         self.queue = queue
         self.held: dict[UUID, Held] = {}
+        self._stuck: set[UUID] = set()
         self._worker_id = worker_id
         self._kinds = kinds
         self._ledger = ledger
@@ -111,10 +114,18 @@ class QueueWorker(Worker):
             log.error("job.ignored_stop", queue=self.queue.name, job_id=str(job_id))
         await self._claims.drain()
 
-    def renewable(self) -> dict[UUID, str]:
-        """The leases to be extended: all but those of jobs that ran on long past their limit."""
+    def leases(self) -> dict[UUID, str]:
+        """The leases to be extended: id → token."""
+        return {i: h.token for i, h in self.held.items()}
+
+    def give_up_overrun(self) -> None:
+        """Part with jobs that ran on long past their limit; their handlers keep their slots."""
         now = time.monotonic()
-        return {i: h.token for i, h in self.held.items() if h.deadline > now}
+        for job_id, held in [*self.held.items()]:
+            if held.deadline <= now and held.interruption.handling and held.job is not None:
+                self._stuck.add(job_id)
+                del self.held[job_id]
+                self._spawn(self._give_up(held.job, held))
 
     def lose(self, job_id: UUID) -> None:
         """Another worker owns the job now: stop working on it."""
@@ -122,8 +133,12 @@ class QueueWorker(Worker):
         if held is not None:
             held.interruption.interrupt(LeaseLost())
 
+    @property
+    def _free(self) -> int:
+        return self.max_jobs - len(self.held) - len(self._stuck)
+
     async def _wait_for_slot(self) -> None:
-        while len(self.held) >= self.max_jobs and not self._stopping.is_set():
+        while self._free < 1 and not self._stopping.is_set():
             self._wakeup.busy(self.queue.name)
             self._slot_freed.clear()
             await self._slot_freed.wait()
@@ -132,8 +147,7 @@ class QueueWorker(Worker):
         """Claim once; answers when to look again: 0 at once, else ms until the next id is due."""
         if self._stopping.is_set():
             return None
-        free = self.max_jobs - len(self.held)
-        claimed = await self._claims.claim(free)
+        claimed = await self._claims.claim(self._free)
         fresh = [c for c in claimed.claims if not self._adopted(c)]
         for claim in fresh:
             self.held[claim.id] = Held(claim.token)
@@ -190,8 +204,17 @@ class QueueWorker(Worker):
         except Exception:  # a defect here must be seen; the beat has the job run again
             log.exception("job.crashed", job_id=str(job.id))
         finally:
-            self._let_go(job.id)
+            self._let_go(job.id, held)
         if ended is not None:
+            self._count(ended)
+            self._claims.settle(Settlement(str(job.id), held.token, ended.delay_ms))
+
+    async def _give_up(self, job: StartedJob, held: Held) -> None:
+        try:
+            ended = await self._executor.give_up(job)
+        except RecordUnavailable as error:
+            log.error("job.unrecorded", job_id=str(job.id), error=str(error))
+        else:
             self._count(ended)
             self._claims.settle(Settlement(str(job.id), held.token, ended.delay_ms))
 
@@ -199,17 +222,20 @@ class QueueWorker(Worker):
         """Give back an id that did not start; for good only if the record does not wait."""
         delay = {
             "unknown_kind": UNKNOWN_KIND_DELAY_MS, "early": EARLY_DELAY_MS, "unavailable": 0,
-            "error": ERROR_DELAY_MS,
+            "error": ERROR_DELAY_MS, "alive": ALIVE_DELAY_MS,
         }.get(answer.reason, NEVER)  # fmt: skip
         write = log.error if answer.reason == "poison" else log.debug
         write("claim.turned_away", queue=self.queue.name, job_id=str(answer.claim.id),
               reason=answer.reason)  # fmt: skip
-        token = self.held[answer.claim.id].token
-        self._let_go(answer.claim.id)
-        self._claims.settle(Settlement(str(answer.claim.id), token, delay))
+        held = self.held[answer.claim.id]
+        self._let_go(answer.claim.id, held)
+        self._claims.settle(Settlement(str(answer.claim.id), held.token, delay))
 
-    def _let_go(self, job_id: UUID) -> None:
-        del self.held[job_id]
+    def _let_go(self, job_id: UUID, held: Held) -> None:
+        if self.held.get(job_id) is held:
+            del self.held[job_id]
+        else:
+            self._stuck.discard(job_id)
         self._slot_freed.set()
 
     def _count(self, ended: Ended) -> None:

@@ -17,11 +17,13 @@ from worker.database import queries
 from worker.database.batcher import Batcher
 from worker.database.pool import TRY_AGAIN, Pool, encode_json, plain, unavailable_as_error
 from worker.jobs.events import NewEvent
-from worker.jobs.model import JobResult, NewJob, Project, StartedJob
+from worker.jobs.model import Attempt, JobResult, NewJob, Project, StartedJob
 from worker.jobs.states import State
 
 SQL = queries.load(__file__)
 CRASHES_ALLOWED = 3
+# A worker says every four seconds that it lives; this is two signs missed, and before a lease ends.
+SILENCE_SECONDS = 11.0
 # A value that Postgres cannot store fails its own job, not the others in the statement.
 UNSTORABLE = (
     asyncpg.DataError,
@@ -43,7 +45,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """Why a claimed job did not start: `gone`, `poison`, `unknown_kind` or `early`."""
+    """Why a claimed job did not start: `gone`, `poison`, `unknown_kind`, `early` or `alive`."""
 
     claim: Claim
     reason: str
@@ -67,7 +69,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Finish:
-    job: StartedJob
+    job: StartedJob | Attempt
     state: State
     delay: float | None = None
     failed: bool = False
@@ -84,8 +86,9 @@ class _Finish:
 class Ledger:
     """Every transition of every job, by one worker. Raises RecordUnavailable without Postgres."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, silence_seconds: float = SILENCE_SECONDS) -> None:
         self._pool = pool
+        self._silence = silence_seconds
         self._starts = Batcher(self._start_many, max_items=50, max_flushes=2)
         self._finishes = Batcher(
             self._finish_many, max_items=500, max_flushes=2, isolate=UNSTORABLE
@@ -135,8 +138,8 @@ class Ledger:
         failure = Failure("snoozed", "Snooze", reason)
         return await self._finish(_Finish(job, State.RETRYING, delay, failure=failure))
 
-    async def release(self, job: StartedJob, reason: str) -> bool:
-        """Running → queued, counting nothing: this worker is stopping, another one goes on."""
+    async def release(self, job: StartedJob | Attempt, reason: str) -> bool:
+        """Running → queued, counting nothing: this worker does not go on with it."""
         failure = Failure("released", "Released", reason)
         return await self._finish(_Finish(job, State.QUEUED, 0.0, failure=failure))
 
@@ -165,7 +168,9 @@ class Ledger:
         found = await self._begin(SQL.start, claims, worker, kinds)
         left = [c for c in claims if c.id not in found]
         if left:
-            found |= await self._begin(SQL.take_over, left, worker, kinds, CRASHES_ALLOWED)
+            found |= await self._begin(
+                SQL.take_over, left, worker, kinds, CRASHES_ALLOWED, self._silence
+            )
         return [
             [_verdict(c, worker, found.get(c.id) if latest[c.id] == c else None) for c in batch]
             for batch, _, _ in batches

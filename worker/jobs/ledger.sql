@@ -32,19 +32,24 @@ FROM begun b LEFT JOIN projects p ON p.id = b.project_id
 
 -- name: take_over
 -- For the claims that `start` left: repeats a lost answer, or takes the job from a lost worker.
--- $1 ids, $2 claim tokens, $3 worker, $4 known kinds, $5 crashes allowed.
+-- $1 ids, $2 claim tokens, $3 worker, $4 known kinds, $5 crashes allowed, $6 seconds of silence
+-- after which a worker counts as lost. A live worker's job is left to it: its lease may have lapsed
+-- while Redis was away.
 WITH held AS (
     SELECT w.token, j.*,
            j.state = 'running' AND j.claim IS DISTINCT FROM w.token AS lost,
            CASE WHEN j.kind <> ALL ($4::text[]) THEN 'unknown_kind'
                 WHEN j.state <> 'running' THEN 'early'
-                WHEN j.claim IS DISTINCT FROM w.token AND j.crashes + 1 >= $5 THEN 'poison'
+                WHEN j.claim IS NOT DISTINCT FROM w.token THEN 'started'
+                WHEN o.last_seen > now() - make_interval(secs => $6) AND o.id <> $3 THEN 'alive'
+                WHEN j.crashes + 1 >= $5 THEN 'poison'
                 ELSE 'started' END AS verdict
     FROM unnest($1::uuid[], $2::text[]) AS w(id, token)
     CROSS JOIN LATERAL (
         SELECT * FROM jobs WHERE jobs.id = w.id AND jobs.state IN ('queued', 'retrying', 'running')
         FOR UPDATE
     ) j
+    LEFT JOIN workers o ON o.id = j.worker
 ), crashed AS (
     INSERT INTO job_attempts (job_id, attempt, worker, started_at, outcome, error_type, message)
     SELECT h.id, h.attempt, h.worker, h.started_at, 'crashed', 'WorkerLost',

@@ -64,6 +64,15 @@ class StartedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """The fence of one attempt: what has to be right for it to end."""
+
+    id: UUID
+    attempt: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobResult:
     """What is stored of an ended job, and shown."""
 

@@ -17,7 +17,7 @@ FROM python:3.12-slim-bookworm
 # git comes from the image's own Debian release; a pinned version would vanish with its next fix.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates git \
+    && apt-get install -y --no-install-recommends ca-certificates git tini \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 switchyard \
     && useradd --system --uid 10001 --gid switchyard --no-create-home switchyard \
@@ -29,4 +29,6 @@ EXPOSE 8000 8080
 STOPSIGNAL SIGTERM
 # The worker's port; the web service, which answers on PORT, states its own.
 HEALTHCHECK --interval=15s --timeout=3s --start-period=20s --retries=3 CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ.get('HEALTH_CHECK_PORT', '8080')}/livez\", timeout=2)"]
+# git leaves grandchildren behind when it is killed at a time limit: somebody has to reap them.
+ENTRYPOINT ["/usr/bin/tini", "--"]
 CMD ["arq", "worker.WorkerSettings"]

@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import signal
-import socket
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -18,25 +16,22 @@ from arq import cron
 from arq.connections import ArqRedis
 
 from worker.artifacts.store import ArtifactStore
-from worker.database.migrations import check_schema
-from worker.database.pool import Pool, connect_pool
+from worker.database.pool import Pool
 from worker.engine.engine import Engine
-from worker.errors import ConfigurationError, RecordUnavailable
 from worker.git import Mirrors
 from worker.handlers import REGISTRY
 from worker.handlers.context import Credentials, Resources
 from worker.health import Health, add_health_routes, serve
 from worker.heartbeat import heartbeat
 from worker.jobs.model import StartedJob
-from worker.jobs.queues import QUEUES, Queue, chosen, configured
+from worker.jobs.queues import QUEUES, Queue
 from worker.jobs.registry import Registry
-from worker.logs import configure_logs
-from worker.redis_pool import SupervisorRedis, check_redis, connect_redis
-from worker.settings import Settings, load_settings
+from worker.preflight import checked, open_pool
+from worker.redis_pool import SupervisorRedis, connect_redis
+from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-CONFIGURATION_EXIT = 2
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -72,7 +67,7 @@ def worker_settings(
     A program with handlers of its own runs them through the real engine by exposing another one.
     Ends the process with code 2 and a line for each problem when it cannot start.
     """
-    settings, served = _checked(queues)
+    settings, served = checked(queues)
     ctx: dict[Any, Any] = {"settings": settings}
 
     async def on_startup(ctx: dict[Any, Any]) -> None:
@@ -121,7 +116,7 @@ async def start(
 ) -> Running:
     """Open the pools, start the engine and the health server."""
     closing = AsyncExitStack()
-    pool = await _open_pool(settings)
+    pool = await open_pool(settings)
     closing.push_async_callback(pool.close)
     redis = connect_redis(settings.redis_url.get_secret_value())
     closing.push_async_callback(redis.aclose)
@@ -148,87 +143,6 @@ async def stop(running: Running, seconds: float) -> None:
     running.health.draining = True
     await running.engine.stop(seconds)
     await running.closing.aclose()
-
-
-def _checked(queues: Mapping[str, Queue]) -> tuple[Settings, dict[str, Queue]]:
-    try:
-        settings = load_settings()
-        served = _served(settings, queues)
-        configure_logs(
-            level=settings.log_level, as_json=settings.logs_as_json, secrets=settings.secrets()
-        )
-        asyncio.run(_check_surroundings(settings))
-    except ConfigurationError as error:
-        for problem in error.problems:
-            print(f"switchyard: {problem}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(CONFIGURATION_EXIT) from None
-    return settings, served
-
-
-def _served(settings: Settings, queues: Mapping[str, Queue]) -> dict[str, Queue]:
-    """The queues to work on, as configured. Raises ConfigurationError with every problem."""
-    problems: list[str] = []
-    table, served = dict(queues), {}
-    try:
-        table = configured(settings.queue_overrides, queues)
-    except ConfigurationError as error:
-        problems += error.problems
-    try:
-        served = chosen(settings.worker_queues, table)
-    except ConfigurationError as error:
-        problems += error.problems
-    if problems:
-        raise ConfigurationError(problems)
-    return served
-
-
-async def _check_surroundings(settings: Settings) -> None:
-    """Raise ConfigurationError unless Postgres, its schema and Redis can be used."""
-    problems: list[str] = []
-    for check in (_check_postgres, _check_redis, _check_port):
-        try:
-            await check(settings)
-        except ConfigurationError as error:
-            problems += error.problems
-        except RecordUnavailable as error:
-            problems.append(f"DATABASE_URL: {error}")
-    if problems:
-        raise ConfigurationError(problems)
-
-
-async def _check_postgres(settings: Settings) -> None:
-    pool = await _open_pool(settings)
-    try:
-        await check_schema(pool)
-    finally:
-        await pool.close()
-
-
-async def _check_redis(settings: Settings) -> None:
-    redis = connect_redis(settings.redis_url.get_secret_value())
-    try:
-        await check_redis(redis)
-    finally:
-        await redis.aclose()
-
-
-async def _check_port(settings: Settings) -> None:
-    address = settings.host, settings.health_check_port
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        socket.create_server(address, family=family).close()
-    except OSError as error:
-        raise ConfigurationError(
-            [f"HEALTH_CHECK_PORT: cannot listen on {address[0]}:{address[1]}: {error.strerror}"]
-        ) from error
-
-
-async def _open_pool(settings: Settings) -> Pool:
-    return await connect_pool(
-        settings.database_url.get_secret_value(),
-        size=settings.database_pool_size,
-        behind_pooler=settings.behind_pooler,
-    )
 
 
 def _checks(pool: Pool, redis: ArqRedis, engine: Engine) -> dict[str, Any]:

@@ -11,10 +11,9 @@ from tests.chaos.processes import until
 from tests.engine.conftest import new_engine
 from tests.engine.scene import Scene
 from worker.database.pool import connect_pool
-from worker.engine.attempts import LeaseLost
+from worker.engine.attempts import Held, LeaseLost
 from worker.engine.beat import Beat
 from worker.engine.engine import Engine
-from worker.engine.queue_worker import Held
 from worker.jobs.ledger import Claim, Ledger
 from worker.jobs.model import StartedJob
 

@@ -10,6 +10,7 @@ from tests.engine.conftest import OpenEngine
 from tests.engine.scene import Scene
 from tests.support import eventually
 from worker.engine.engine import Engine
+from worker.engine.queue_worker import GIVEN_BACK_MS
 from worker.engine.reconciler import Reconciler
 from worker.errors import RecordUnavailable
 from worker.jobs.ledger import Ledger
@@ -19,7 +20,7 @@ from worker.jobs.ledger import Ledger
 async def test_a_start_that_fails_is_tried_again(
     running: OpenEngine, scene: Scene, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr("worker.engine.queue_worker.ERROR_DELAY_MS", 20)
+    monkeypatch.setitem(GIVEN_BACK_MS, "error", 20)
     fail_once(monkeypatch, "start", error)
     async with running():
         job = await scene.becomes(await scene.rung("work"), "completed")

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
-from worker.jobs.model import Outcome
+from worker.jobs.model import Outcome, StartedJob
 
 
 class LeaseLost(Exception):
@@ -54,6 +55,17 @@ class Interruption:
         task, self._task = self._task, None
         while task is not None and task.cancelling():
             task.uncancel()
+
+
+@dataclass(slots=True)
+class Held:
+    """A lease of this worker, and the attempt that runs under it once the ledger has started it."""
+
+    token: str
+    interruption: Interruption = field(default_factory=Interruption)
+    job: StartedJob | None = None
+    task: asyncio.Task[None] | None = None
+    deadline: float = float("inf")
 
 
 async def outcome_of(

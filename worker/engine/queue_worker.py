@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +10,8 @@ import structlog
 from arq.connections import ArqRedis
 from arq.worker import Function, Worker
 
-from worker.engine.attempts import Interruption, LeaseLost, Released
-from worker.engine.claims import NEVER, Claimed, Claims, Settlement
+from worker.engine.attempts import Held, LeaseLost, Released
+from worker.engine.claims import NEVER, Claims, Settlement
 from worker.engine.executor import Ended, Executor
 from worker.engine.outages import OUTAGES, REDIS_AWAY, Patience
 from worker.engine.wakeup import Wakeup
@@ -25,25 +24,16 @@ from worker.metrics import JOBS_IN_PROGRESS
 
 log = structlog.get_logger(__name__)
 
-# A kind that this version does not know waits for a version that does.
-UNKNOWN_KIND_DELAY_MS = 5_000
-ERROR_DELAY_MS = 5_000
-EARLY_DELAY_MS = 250
-# The owner is alive and will renew the lease, or is found silent soon.
-ALIVE_DELAY_MS = 1_000
+# How long an id that did not start is left alone; any other reason is for good.
+GIVEN_BACK_MS = {
+    "unknown_kind": 5_000,  # until a version that knows it comes by
+    "early": 250,
+    "alive": 1_000,  # its worker renews the lease, or is found silent soon
+    "unavailable": 0,
+    "error": 5_000,
+}
 # How long after its time limit a job that ignores its cancellation is given up.
 OVERRUN_GRACE_SECONDS = 30.0
-
-
-@dataclass(slots=True)
-class Held:
-    """A lease of this worker, and the attempt that runs under it once the ledger has started it."""
-
-    token: str
-    interruption: Interruption = field(default_factory=Interruption)
-    job: StartedJob | None = None
-    task: asyncio.Task[None] | None = None
-    deadline: float = float("inf")
 
 
 class QueueWorker(Worker):
@@ -67,10 +57,8 @@ class QueueWorker(Worker):
             queue_name=f"arq:queue:{queue.name}",
             redis_pool=redis_pool,
             max_jobs=queue.concurrency,
-            job_timeout=queue.timeout,
             keep_result=0,
             handle_signals=False,
-            ctx={"worker": worker_id},
         )
         self.queue = queue
         self.held: dict[UUID, Held] = {}
@@ -153,7 +141,7 @@ class QueueWorker(Worker):
             self.held[claim.id] = Held(claim.token)
         if fresh:
             self._spawn(self._begin(fresh))
-        return _look_again(claimed)
+        return None if claimed.next_due_ms is None else max(claimed.next_due_ms, 0.0)
 
     def _adopted(self, claim: Claim) -> bool:
         """Keep running what runs here already: its lease was lost for a moment."""
@@ -220,15 +208,12 @@ class QueueWorker(Worker):
 
     def _turn_away(self, answer: NotStarted) -> None:
         """Give back an id that did not start; for good only if the record does not wait."""
-        delay = {
-            "unknown_kind": UNKNOWN_KIND_DELAY_MS, "early": EARLY_DELAY_MS, "unavailable": 0,
-            "error": ERROR_DELAY_MS, "alive": ALIVE_DELAY_MS,
-        }.get(answer.reason, NEVER)  # fmt: skip
         write = log.error if answer.reason == "poison" else log.debug
         write("claim.turned_away", queue=self.queue.name, job_id=str(answer.claim.id),
               reason=answer.reason)  # fmt: skip
         held = self.held[answer.claim.id]
         self._let_go(answer.claim.id, held)
+        delay = GIVEN_BACK_MS.get(answer.reason, NEVER)
         self._claims.settle(Settlement(str(answer.claim.id), held.token, delay))
 
     def _let_go(self, job_id: UUID, held: Held) -> None:
@@ -263,9 +248,3 @@ def _function(kind: str) -> Function:
         raise NotImplementedError("jobs run through the ledger, not through arq's own loop")
 
     return Function(kind, run, None, None, None, None)
-
-
-def _look_again(claimed: Claimed) -> float | None:
-    if claimed.next_due_ms is not None and claimed.next_due_ms <= 0:
-        return 0.0
-    return claimed.next_due_ms

@@ -88,7 +88,8 @@ class Reconciler:
         created = await self._redis.set(EPOCH_KEY, mine, nx=True)
         epoch = mine if created else await self._redis.get(EPOCH_KEY)
         if created or self._epoch not in (None, epoch):
-            log.warning("redis.lost_memory", first_start=self._epoch is None)
+            # A worker that comes to an empty Redis cannot tell a new one from one that forgot.
+            (log.info if self._epoch is None else log.warning)("redis.lost_memory")
             await self._pool.execute(SQL.forget_rings)
         self._epoch = epoch
 

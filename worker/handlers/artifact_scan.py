@@ -75,7 +75,7 @@ async def _scan(job: ArtifactScan, snapshot: Snapshot, ctx: Context) -> Outcome:
         )
     )  # fmt: skip
     return Completed(
-        f"read {len(unread)} documents", artifacts_scanned=total, documents_read=len(unread),
+        f"documents read: {len(unread)}", artifacts_scanned=total, documents_read=len(unread),
         paths_read=[d.path for d in unread[:50]], commit_sha=snapshot.commit, branch=job.branch,
     )  # fmt: skip
 

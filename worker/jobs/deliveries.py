@@ -11,9 +11,10 @@ from worker.database import queries
 from worker.database.batcher import Batcher
 from worker.database.pool import TRY_AGAIN, Pool, encode_json, unavailable_as_error
 from worker.jobs import ledger
-from worker.jobs.ledger import UNSTORABLE, add_arguments, columns
+from worker.jobs.ledger import UNSTORABLE
 from worker.jobs.model import NewJob
 from worker.jobs.ring import Ring
+from worker.jobs.rows import add_arguments, columns
 
 SQL = queries.load(__file__)
 LEDGER_SQL = queries.load(ledger.__file__)

@@ -5,7 +5,7 @@ attempt answer False when the attempt no longer owns the job: another worker has
 """
 
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -17,7 +17,8 @@ from worker.database import queries
 from worker.database.batcher import Batcher
 from worker.database.pool import TRY_AGAIN, Pool, encode_json, plain, unavailable_as_error
 from worker.jobs.events import NewEvent
-from worker.jobs.model import Attempt, JobResult, NewJob, Project, StartedJob
+from worker.jobs.model import Attempt, JobResult, NewJob, StartedJob
+from worker.jobs.rows import add_arguments, columns, started_job
 from worker.jobs.states import State
 
 SQL = queries.load(__file__)
@@ -199,18 +200,6 @@ class Ledger:
                     continue
 
 
-def add_arguments(jobs: Sequence[NewJob]) -> list[list[Any]]:
-    """The jobs as one array a column, in the order that the `add` statements take."""
-    return columns(
-        (
-            (j.id, j.queue, j.kind, encode_json(j.payload), j.max_attempts, j.project_id, j.org_id,
-             j.priority, j.dedupe_key, j.run_at, j.delivery_id, j.correlation_id)
-            for j in jobs
-        ),
-        12,
-    )  # fmt: skip
-
-
 def failed_result(failure: Failure) -> JobResult:
     """The result that a failed attempt leaves on its job."""
     return JobResult(success=False, message=f"attempt {failure.outcome}", error=failure.message)
@@ -239,43 +228,9 @@ def _finish_arguments(finishes: Sequence[_Finish]) -> list[list[Any]]:
     return list(chain(columns(ended, 7), columns(noted, 6), columns(told, 5)))
 
 
-def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """Rows of `width` values turned into one list a column, as unnest takes them."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
-
-
 def _verdict(claim: Claim, worker: str, row: asyncpg.Record | None) -> StartedJob | NotStarted:
     if row is None:
         return NotStarted(claim, "gone")
     if row["verdict"] != "started":
         return NotStarted(claim, row["verdict"])
-    return StartedJob(
-        id=row["id"],
-        queue=row["queue"],
-        kind=row["kind"],
-        payload=row["payload"],
-        attempt=row["attempt"],
-        failures=row["failures"],
-        max_attempts=row["max_attempts"],
-        project_id=row["project_id"],
-        delivery_id=row["delivery_id"],
-        correlation_id=row["correlation_id"],
-        waited=max(row["waited"], 0.0),
-        token=claim.token,
-        worker=worker,
-        project=_project(row) if row["enrolled"] else None,
-    )
-
-
-def _project(row: asyncpg.Record) -> Project:
-    return Project(
-        id=row["project_id"],
-        name=row["name"],
-        repo_url=row["repo_url"],
-        repository=row["repository"],
-        repository_id=row["repository_id"],
-        default_branch=row["default_branch"],
-        plan=row["plan"],
-        org_id=row["org_id"],
-        created_at=row["enrolled_at"],
-    )
+    return started_job(row, claim.token, worker)

@@ -1,0 +1,60 @@
+"""Between Python values and rows: one array a column on the way in, one object a row out."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import asyncpg
+
+from worker.database.pool import encode_json
+from worker.jobs.model import NewJob, Project, StartedJob
+
+
+def add_arguments(jobs: Sequence[NewJob]) -> list[list[Any]]:
+    """The jobs as one array a column, in the order that the `add` statements take."""
+    return columns(
+        (
+            (j.id, j.queue, j.kind, encode_json(j.payload), j.max_attempts, j.project_id, j.org_id,
+             j.priority, j.dedupe_key, j.run_at, j.delivery_id, j.correlation_id)
+            for j in jobs
+        ),
+        12,
+    )  # fmt: skip
+
+
+def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Rows of `width` values turned into one list a column, as unnest takes them."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def started_job(row: asyncpg.Record, token: str, worker: str) -> StartedJob:
+    """An attempt that the record has begun, as the `start` statements answer it."""
+    return StartedJob(
+        id=row["id"],
+        queue=row["queue"],
+        kind=row["kind"],
+        payload=row["payload"],
+        attempt=row["attempt"],
+        failures=row["failures"],
+        max_attempts=row["max_attempts"],
+        project_id=row["project_id"],
+        delivery_id=row["delivery_id"],
+        correlation_id=row["correlation_id"],
+        waited=max(row["waited"], 0.0),
+        token=token,
+        worker=worker,
+        project=_project(row) if row["enrolled"] else None,
+    )
+
+
+def _project(row: asyncpg.Record) -> Project:
+    return Project(
+        id=row["project_id"],
+        name=row["name"],
+        repo_url=row["repo_url"],
+        repository=row["repository"],
+        repository_id=row["repository_id"],
+        default_branch=row["default_branch"],
+        plan=row["plan"],
+        org_id=row["org_id"],
+        created_at=row["enrolled_at"],
+    )

@@ -65,9 +65,9 @@ async def database_url(servers: Servers, template_database: str) -> AsyncIterato
 async def shared_pool(servers: Servers, template_database: str) -> AsyncIterator[Pool]:
     """Connections to one migrated database for all tests of this process."""
     async with scratch_database(servers.database_url, template_database) as url:
-        pool = await connect_pool(url, size=8)
+        pool = await connect_pool(url, size=10)
         yield pool
-        await pool.close()
+        pool.terminate()
 
 
 @pytest.fixture

@@ -15,16 +15,12 @@ from aiohttp import web
 from arq import cron
 from arq.connections import ArqRedis
 
-from worker.artifacts.store import ArtifactStore
 from worker.database.pool import Pool
 from worker.engine.engine import Engine
-from worker.git import Mirrors
-from worker.handlers import REGISTRY
-from worker.handlers.context import Credentials, Resources
 from worker.health import Health, add_health_routes, serve
 from worker.heartbeat import heartbeat
 from worker.jobs.model import StartedJob
-from worker.jobs.queues import QUEUES, Queue
+from worker.jobs.queues import Queue
 from worker.jobs.registry import Registry
 from worker.preflight import checked, open_pool
 from worker.redis_pool import SupervisorRedis, connect_redis
@@ -58,9 +54,7 @@ class Running:
 
 
 def worker_settings(
-    registry: Registry = REGISTRY,
-    queues: Mapping[str, Queue] = QUEUES,
-    resources: OpenResources | None = None,
+    registry: Registry, queues: Mapping[str, Queue], resources: OpenResources
 ) -> type:
     """The class that `arq worker.WorkerSettings` reads.
 
@@ -71,7 +65,7 @@ def worker_settings(
     ctx: dict[Any, Any] = {"settings": settings}
 
     async def on_startup(ctx: dict[Any, Any]) -> None:
-        ctx["running"] = await start(settings, served, registry, resources or open_resources)
+        ctx["running"] = await start(settings, served, registry, resources)
         _stop_surely(asyncio.current_task())
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
@@ -95,16 +89,6 @@ def worker_settings(
             "keep_result": 0,
             "ctx": ctx,
         },
-    )
-
-
-def open_resources(settings: Settings, pool: Pool) -> Resources:
-    """What the product's own handlers need."""
-    token = settings.github_token
-    return Resources(
-        mirrors=Mirrors(settings.git_cache_dir, protocols=settings.git_protocols),
-        artifacts=ArtifactStore(pool),
-        credentials=Credentials(token.get_secret_value() if token else None),
     )
 
 

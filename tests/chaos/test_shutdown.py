@@ -78,11 +78,11 @@ async def test_sigterm_again_and_again(stack: Stack) -> None:
 
 @asynccontextmanager
 async def flow_of_noops(stack: Stack) -> AsyncIterator[None]:
-    """Twenty new jobs every 20 ms."""
+    """Ten new jobs every 20 ms."""
 
     async def flow() -> None:
         while True:
-            await stack.add("noop", queue="noop", count=20)
+            await stack.add("noop", queue="noop", count=10)
             await asyncio.sleep(0.02)
 
     task = asyncio.create_task(flow())

@@ -10,31 +10,12 @@ from arq.connections import ArqRedis
 from structlog.testing import LogCapture
 
 from tests.chaos.app import QUEUES, REGISTRY, Trace
-from tests.conftest import Servers, scratch_database
 from tests.engine.scene import Scene
-from worker.database.pool import Pool, connect_pool
+from worker.database.pool import Pool
 from worker.engine.engine import Engine
 from worker.redis_pool import connect_redis
 
-# A DELETE of a few rows takes a tenth of the time that a database for each test would.
-EMPTY = "DELETE FROM events; DELETE FROM jobs; DELETE FROM workers; DELETE FROM projects"
 OpenEngine = Callable[[], AbstractAsyncContextManager[Engine]]
-
-
-@pytest.fixture(scope="session")
-async def shared_pool(servers: Servers, template_database: str) -> AsyncIterator[Pool]:
-    """Connections to one migrated database for all tests of this process."""
-    async with scratch_database(servers.database_url, template_database) as url:
-        pool = await connect_pool(url, size=10)
-        yield pool
-        pool.terminate()
-
-
-@pytest.fixture
-async def pool(shared_pool: Pool) -> AsyncIterator[Pool]:
-    """The shared pool; whatever a test recorded is deleted after it."""
-    yield shared_pool
-    await shared_pool.execute(EMPTY)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 import worker.engine.claims
-from worker.errors import PermanentError
+from worker.errors import PermanentError, RecordUnavailable
 from worker.jobs.backoff import Backoff
 from worker.jobs.model import Cancel, Completed, Failed, Outcome, Snooze, StartedJob
 from worker.jobs.payloads import ArtifactScan, Payload, ProjectPayload
@@ -191,6 +191,7 @@ ENDS: dict[str, Any] = {
     "no decision": lambda: _answer("done"),
     "cancel": lambda: _answer(Cancel("pointless")),
     "snooze": lambda: _answer(Snooze(3600.0)),
+    "outage": lambda: _raise(RecordUnavailable("Postgres is away")),
     "nul": lambda: _answer(Failed("a\0b")),
     "permanent nul": lambda: _raise(PermanentError("a\0b\ud800")),
     "wrong message": lambda: _answer(Failed(17)),  # type: ignore[arg-type]

@@ -49,6 +49,22 @@ async def test_every_outcome(running: OpenEngine, scene: Scene) -> None:
         assert engine.lag >= 0
 
 
+async def test_an_outage_of_the_record_is_no_failure_of_the_job(
+    running: OpenEngine, scene: Scene
+) -> None:
+    async with running():
+        job_id = await scene.rung("end", {"how": "outage"}, queue="ends")
+
+        async def tried_again() -> bool:
+            job = await scene.job(job_id)
+            assert job["attempt"] >= 2
+            assert (job["failures"], job["crashes"], job["error"]) == (0, 0, None)
+            return True
+
+        await until(tried_again)
+        assert (await scene.history(job_id))[0] == (1, "snoozed", "Snooze")
+
+
 async def test_a_job_that_needs_a_project_has_it_or_is_buried(
     running: OpenEngine, scene: Scene
 ) -> None:

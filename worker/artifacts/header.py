@@ -16,7 +16,6 @@ KEYS = frozenset({"title", *STATUS_KEYS, *_OWNER, *_CREATED, *_UPDATED})
 """What a scan has to look for, that this module may answer."""
 
 _ISO_DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
-_STATUS_LINES = 20
 _FAR = 1 << 30
 
 

@@ -42,7 +42,6 @@ class Engine:
         make_context: MakeContext,
     ) -> None:
         self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-        self.queues = queues
         self._redis = redis
         self._registry = registry
         self._make_context = make_context

@@ -26,7 +26,7 @@ from worker.metrics import JOB_DURATION, JOB_WAIT, JOBS_PROCESSED, JOBS_RETRIED,
 
 log = structlog.get_logger(__name__)
 
-OUTAGE_DELAY_MS = 1_000
+OUTAGE_SECONDS = 1.0
 
 MakeContext = Callable[[StartedJob], Any]
 
@@ -145,11 +145,7 @@ class Executor:
                 )  # fmt: skip
             case RecordUnavailable():
                 # Our own outage is not the job's failure.
-                return Decision(
-                    Ended("snoozed", OUTAGE_DELAY_MS),
-                    lambda: self._ledger.snooze(job, OUTAGE_DELAY_MS / 1000, outcome.message),
-                    fields={"reason": outcome.message},
-                )
+                return self._decide(job, Snooze(OUTAGE_SECONDS, outcome.message))
             case Released():
                 return Decision(
                     Ended("released", 0), lambda: self._ledger.release(job, str(outcome))

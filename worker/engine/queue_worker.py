@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -62,7 +62,7 @@ class QueueWorker(Worker):
         )
         self.queue = queue
         self.held: dict[UUID, Held] = {}
-        self._stuck: set[UUID] = set()
+        self._stuck: set[asyncio.Task[None] | None] = set()
         self._worker_id = worker_id
         self._kinds = kinds
         self._ledger = ledger
@@ -111,7 +111,7 @@ class QueueWorker(Worker):
         now = time.monotonic()
         for job_id, held in [*self.held.items()]:
             if held.deadline <= now and held.interruption.handling and held.job is not None:
-                self._stuck.add(job_id)
+                self._stuck.add(held.task)
                 del self.held[job_id]
                 self._spawn(self._give_up(held.job, held))
 
@@ -184,25 +184,26 @@ class QueueWorker(Worker):
         held.task = self.loop.create_task(self._run(job, held))
 
     async def _run(self, job: StartedJob, held: Held) -> None:
-        ended: Ended | None = None
         try:
-            ended = await self._executor.run(job, held.interruption)
+            ended = await self._ended(job, self._executor.run(job, held.interruption))
+        finally:
+            self._let_go(job.id, held)
+        self._settle(job, held, ended)
+
+    async def _give_up(self, job: StartedJob, held: Held) -> None:
+        self._settle(job, held, await self._ended(job, self._executor.give_up(job)))
+
+    async def _ended(self, job: StartedJob, ending: Awaitable[Ended]) -> Ended | None:
+        try:
+            return await ending
         except RecordUnavailable as error:
             log.error("job.unrecorded", job_id=str(job.id), error=str(error))
         except Exception:  # a defect here must be seen; the beat has the job run again
             log.exception("job.crashed", job_id=str(job.id))
-        finally:
-            self._let_go(job.id, held)
-        if ended is not None:
-            self._count(ended)
-            self._claims.settle(Settlement(str(job.id), held.token, ended.delay_ms))
+        return None
 
-    async def _give_up(self, job: StartedJob, held: Held) -> None:
-        try:
-            ended = await self._executor.give_up(job)
-        except RecordUnavailable as error:
-            log.error("job.unrecorded", job_id=str(job.id), error=str(error))
-        else:
+    def _settle(self, job: StartedJob, held: Held, ended: Ended | None) -> None:
+        if ended is not None:
             self._count(ended)
             self._claims.settle(Settlement(str(job.id), held.token, ended.delay_ms))
 
@@ -211,16 +212,15 @@ class QueueWorker(Worker):
         write = log.error if answer.reason == "poison" else log.debug
         write("claim.turned_away", queue=self.queue.name, job_id=str(answer.claim.id),
               reason=answer.reason)  # fmt: skip
-        held = self.held[answer.claim.id]
+        held, delay = self.held[answer.claim.id], GIVEN_BACK_MS.get(answer.reason, NEVER)
         self._let_go(answer.claim.id, held)
-        delay = GIVEN_BACK_MS.get(answer.reason, NEVER)
         self._claims.settle(Settlement(str(answer.claim.id), held.token, delay))
 
     def _let_go(self, job_id: UUID, held: Held) -> None:
         if self.held.get(job_id) is held:
             del self.held[job_id]
         else:
-            self._stuck.discard(job_id)
+            self._stuck.discard(held.task)
         self._slot_freed.set()
 
     def _count(self, ended: Ended) -> None:

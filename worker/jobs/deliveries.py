@@ -11,7 +11,7 @@ from worker.database import queries
 from worker.database.batcher import Batcher
 from worker.database.pool import TRY_AGAIN, Pool, encode_json, unavailable_as_error
 from worker.jobs import ledger
-from worker.jobs.ledger import UNSTORABLE
+from worker.jobs.ledger import UNSTORABLE, Ledger
 from worker.jobs.model import NewJob
 from worker.jobs.ring import Ring
 from worker.jobs.rows import add_arguments, columns
@@ -56,6 +56,7 @@ class Deliveries:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._ledger = Ledger(pool)
         self._batches = Batcher(self._accept_many, max_items=100, max_flushes=2, isolate=UNSTORABLE)
 
     async def accept(self, arrival: Arrival) -> Acceptance:
@@ -109,7 +110,7 @@ class Deliveries:
             if await self._adopt(arrival):
                 return _accepted(arrival)
             [row] = await self._fetch(SQL.known, [arrival.delivery_id])
-        rows = await self._fetch(LEDGER_SQL.retry, row["dead"]) if row["dead"] else []
+        rows = await self._ledger.retry_dead(row["dead"]) if row["dead"] else []
         rings = [Ring(r["id"], r["queue"], 0.0, r["priority"]) for r in rows]
         return Acceptance(row["jobs"], row["ignored_reason"], True, rings)
 

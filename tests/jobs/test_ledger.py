@@ -165,7 +165,7 @@ async def test_a_dead_job_starts_afresh_and_its_attempts_go_on(pool: Pool, ledge
     assert await ledger.bury(job, FAILURE, ())
     assert (await row(pool, job.id))["failures"] == 1
     [retried] = await ledger.retry_dead([job.id])
-    assert dict(retried) == {"id": job.id, "queue": "artifact-scan", "priority": 5}
+    assert (retried["id"], retried["queue"], retried["priority"]) == (job.id, "artifact-scan", 5)
     found = await row(pool, job.id)
     assert (found["failures"], found["crashes"], found["attempt"]) == (0, 0, 1)
     assert (found["error"], found["result"], found["finished_at"]) == (None, None, None)

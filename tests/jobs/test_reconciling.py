@@ -136,7 +136,7 @@ async def test_the_workers_table_says_who_is_alive_and_what_it_holds(
     assert (worker["running"], worker["last_heartbeat"] is not None) == (3, True)
     job = await running(ledger)
     [held] = await pool.fetch(SQL.held_by, WORKER)
-    assert dict(held) == {"id": job.id, "attempt": 1, "queue": "artifact-scan", "priority": 0}
+    assert (held["id"], held["attempt"], held["queue"]) == (job.id, 1, "artifact-scan")
     assert await pool.fetch(SQL.pick_abandoned, 12.0, 10) == []
     await pool.execute(SQL.farewell, WORKER)
     [rung] = await pool.fetch(SQL.pick_abandoned, 12.0, 10)

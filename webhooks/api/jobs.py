@@ -47,7 +47,7 @@ async def enqueue(request: web.Request) -> web.Response:
     job = _new_job(queue, kind, validate(PAYLOADS[kind], wanted.data))
     await resources.ledger.add([job])
     JOBS_ENQUEUED.labels(queue.name).inc()
-    resources.ringer.ring([Ring(job.id, job.queue)])
+    resources.ringer.ring([Ring.of(job)])
     return answer({"jobId": job.id, "queue": job.queue, "data": job.payload})
 
 

@@ -135,7 +135,7 @@ class Beat:
         log.warning("job.astray", job_id=str(row["id"]))
         attempt = Attempt(row["id"], row["attempt"], self._id)
         await self._ledger.release(attempt, "its worker lost track of it")
-        await self._bell.ring([Ring(row["id"], row["queue"], 0.0, row["priority"])])
+        await self._bell.ring([Ring.of_row(row)])
 
     def _lose(self, job_id: UUID) -> None:
         log.warning("job.taken_over", job_id=str(job_id))

@@ -129,9 +129,7 @@ class Reconciler:
         total = 0
         for _ in range(MOST_ROUNDS):
             rows = await pick()
-            added = await self._bell.ring(
-                Ring(r["id"], r["queue"], r["run_at_ms"], r["priority"]) for r in rows
-            )
+            added = await self._bell.ring(Ring.of_row(r, r["run_at_ms"]) for r in rows)
             total += added
             # Rings that were all there already mean a backlog, not a loss: no hurry.
             if len(rows) < BATCH or not added:

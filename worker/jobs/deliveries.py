@@ -111,7 +111,7 @@ class Deliveries:
                 return _accepted(arrival)
             [row] = await self._fetch(SQL.known, [arrival.delivery_id])
         rows = await self._ledger.retry_dead(row["dead"]) if row["dead"] else []
-        rings = [Ring(r["id"], r["queue"], 0.0, r["priority"]) for r in rows]
+        rings = [Ring.of_row(r) for r in rows]
         return Acceptance(row["jobs"], row["ignored_reason"], True, rings)
 
     async def _adopt(self, arrival: Arrival) -> bool:
@@ -133,7 +133,7 @@ class Deliveries:
 
 
 def _accepted(arrival: Arrival) -> Acceptance:
-    rings = [Ring(j.id, j.queue, 0.0, j.priority) for j in arrival.jobs]
+    rings = [Ring.of(j) for j in arrival.jobs]
     return Acceptance(arrival.planned(), arrival.ignored_reason, False, rings)
 
 

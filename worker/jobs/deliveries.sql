@@ -13,13 +13,16 @@ WITH fresh AS (
     RETURNING delivery_id
 ), planned AS (
     INSERT INTO jobs (id, queue, kind, payload, max_attempts, project_id, org_id, priority,
-                      dedupe_key, run_at, delivery_id, correlation_id)
+                      dedupe_key, run_at, delivery_id, correlation_id, concurrency_key,
+                      traceparent, lane, lane_order)
     SELECT n.id, n.queue, n.kind, n.payload::jsonb, n.max_attempts, n.project_id, n.org_id,
-           n.priority, n.dedupe_key, coalesce(n.run_at, now()), n.delivery_id, n.correlation_id
+           n.priority, n.dedupe_key, coalesce(n.run_at, now()), n.delivery_id, n.correlation_id,
+           n.concurrency_key, n.traceparent, n.lane, n.lane_order
     FROM unnest($12::uuid[], $13::text[], $14::text[], $15::text[], $16::int[], $17::uuid[],
-                $18::text[], $19::int[], $20::text[], $21::timestamptz[], $22::text[], $23::text[])
-      AS n(id, queue, kind, payload, max_attempts, project_id, org_id, priority,
-           dedupe_key, run_at, delivery_id, correlation_id)
+                $18::text[], $19::int[], $20::text[], $21::timestamptz[], $22::text[], $23::text[],
+                $24::text[], $25::text[], $26::text[], $27::bigint[])
+      AS n(id, queue, kind, payload, max_attempts, project_id, org_id, priority, dedupe_key, run_at,
+           delivery_id, correlation_id, concurrency_key, traceparent, lane, lane_order)
     JOIN fresh f ON f.delivery_id = n.delivery_id
 )
 SELECT delivery_id FROM fresh

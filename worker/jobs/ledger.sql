@@ -1,13 +1,16 @@
 -- name: add
 -- Records new jobs; one whose dedupe key is known is left out of the answer.
 INSERT INTO jobs (id, queue, kind, payload, max_attempts, project_id, org_id, priority,
-                  dedupe_key, run_at, delivery_id, correlation_id)
+                  dedupe_key, run_at, delivery_id, correlation_id, concurrency_key, traceparent,
+                  lane, lane_order)
 SELECT n.id, n.queue, n.kind, n.payload::jsonb, n.max_attempts, n.project_id, n.org_id, n.priority,
-       n.dedupe_key, coalesce(n.run_at, now()), n.delivery_id, n.correlation_id
+       n.dedupe_key, coalesce(n.run_at, now()), n.delivery_id, n.correlation_id, n.concurrency_key,
+       n.traceparent, n.lane, n.lane_order
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::uuid[], $7::text[],
-            $8::int[], $9::text[], $10::timestamptz[], $11::text[], $12::text[])
-  AS n(id, queue, kind, payload, max_attempts, project_id, org_id, priority,
-       dedupe_key, run_at, delivery_id, correlation_id)
+            $8::int[], $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::text[],
+            $14::text[], $15::text[], $16::bigint[])
+  AS n(id, queue, kind, payload, max_attempts, project_id, org_id, priority, dedupe_key, run_at,
+       delivery_id, correlation_id, concurrency_key, traceparent, lane, lane_order)
 ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
 RETURNING id
 
@@ -23,7 +26,7 @@ WITH begun AS (
       AND j.state NOT IN ('running', 'completed', 'dead', 'cancelled', 'superseded')
       AND j.run_at <= now() + interval '250 ms' AND j.kind = ANY ($4::text[])
     RETURNING j.id, j.queue, j.kind, j.payload, j.attempt, j.failures, j.max_attempts,
-        j.project_id, j.delivery_id, j.correlation_id,
+        j.project_id, j.delivery_id, j.correlation_id, j.traceparent, j.lane_order,
         extract(epoch FROM now() - j.run_at)::float8 AS waited
 )
 SELECT b.*, 'started' AS verdict, p.id IS NOT NULL AS enrolled, p.name, p.repo_url, p.repository,
@@ -75,7 +78,8 @@ WITH held AS (
     FROM held h WHERE h.id = j.id AND h.verdict = 'started' AND h.lost
 )
 SELECT h.id, h.verdict, h.queue, h.kind, h.payload, h.failures, h.max_attempts, h.project_id,
-       h.attempt + h.lost::int AS attempt, h.delivery_id, h.correlation_id,
+       h.attempt + h.lost::int AS attempt, h.delivery_id, h.correlation_id, h.traceparent,
+       h.lane_order,
        extract(epoch FROM now() - h.run_at)::float8 AS waited,
        p.id IS NOT NULL AS enrolled, p.name, p.repo_url, p.repository, p.repository_id,
        p.default_branch, p.plan, p.org_id, p.created_at AS enrolled_at
@@ -125,7 +129,7 @@ SELECT id FROM moved
 UPDATE jobs SET state = 'queued', failures = 0, crashes = 0, run_at = now(), rung_at = NULL,
     finished_at = NULL, error = NULL, result = NULL
 WHERE id = ANY ($1::uuid[]) AND state = 'dead'
-RETURNING id, queue, priority
+RETURNING id, queue, priority, org_id, project_id, concurrency_key
 
 -- name: pick_unrung
 -- Due jobs that nobody has rung lately, oldest first, each given to one reconciler only.
@@ -139,7 +143,8 @@ WITH due AS (
 )
 -- An array, and not a join, keeps the planner on the primary key for any limit.
 UPDATE jobs j SET rung_at = now() WHERE j.id = ANY (ARRAY(SELECT id FROM due))
-RETURNING j.id, j.queue, j.priority, (extract(epoch FROM j.run_at) * 1000)::float8 AS run_at_ms
+RETURNING j.id, j.queue, j.priority, j.org_id, j.project_id, j.concurrency_key,
+          (extract(epoch FROM j.run_at) * 1000)::float8 AS run_at_ms
 
 -- name: pick_abandoned
 -- Running jobs whose worker has been silent for longer than $1 seconds.
@@ -152,7 +157,8 @@ WITH silent AS (
     FOR UPDATE OF j SKIP LOCKED
 )
 UPDATE jobs j SET rung_at = now() WHERE j.id = ANY (ARRAY(SELECT id FROM silent))
-RETURNING j.id, j.queue, j.priority, (extract(epoch FROM j.run_at) * 1000)::float8 AS run_at_ms
+RETURNING j.id, j.queue, j.priority, j.org_id, j.project_id, j.concurrency_key,
+          (extract(epoch FROM j.run_at) * 1000)::float8 AS run_at_ms
 
 -- name: forget_rings
 -- After Redis lost its memory every waiting job has to be rung again.
@@ -170,7 +176,8 @@ UPDATE workers SET last_heartbeat = now() WHERE id = $1
 
 -- name: held_by
 -- What the record says that a worker is running.
-SELECT id, attempt, queue, priority FROM jobs WHERE worker = $1 AND state = 'running'
+SELECT id, attempt, queue, priority, org_id, project_id, concurrency_key
+FROM jobs WHERE worker = $1 AND state = 'running'
 
 -- name: farewell
 -- A worker that stopped in good order leaves the list; what it left running is abandoned at once.

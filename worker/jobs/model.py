@@ -12,7 +12,11 @@ from worker.jobs.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be recorded. `run_at` None means at once; `dedupe_key` is unique among all jobs."""
+    """A job to be recorded. `run_at` None means at once; `dedupe_key` is unique among all jobs.
+
+    At most a queue's `per_key` jobs with the same `concurrency_key` run at once. Of the jobs in a
+    `lane` only the one with the highest `lane_order` matters; the others may be superseded.
+    """
 
     queue: str
     kind: str
@@ -26,6 +30,10 @@ class NewJob:
     run_at: datetime | None = None
     delivery_id: str | None = None
     correlation_id: str | None = None
+    concurrency_key: str | None = None
+    traceparent: str | None = None
+    lane: str | None = None
+    lane_order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ class StartedJob:
     token: str
     worker: str
     project: Project | None
+    traceparent: str | None = None
+    lane_order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

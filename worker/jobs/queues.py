@@ -18,8 +18,20 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` starts in any `seconds`."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue's policy. `attempts` counts the first one too; `timeout` and `sla` are seconds."""
+    """A queue's policy. `attempts` counts the first one too; `timeout` and `sla` are seconds.
+
+    `rate` limits starts, `per_key` and `per_organisation` running jobs, all over every worker.
+    `cancel_superseded`: a newer job of the same lane also cancels one that is running.
+    """
 
     name: str
     kinds: tuple[str, ...]
@@ -30,6 +42,10 @@ class Queue:
     sla: float | None = None
     keep_completed: Retention = Retention(1000, 7 * DAY)
     keep_failed: Retention = Retention(5000, 30 * DAY)
+    rate: Rate | None = None
+    per_key: int | None = None
+    per_organisation: int | None = None
+    cancel_superseded: bool = False
 
 
 _EVERY_2_S = Backoff("exponential", 2.0)
@@ -47,10 +63,10 @@ QUEUES: dict[str, Queue] = {
         Queue("gate-evaluation", ("gate_evaluation",), 3, _EVERY_2_S, 2, 900, 600,
               _KEEP_100, _KEEP_500),
         Queue("analysis", ("analysis",), 3, _EVERY_2_S, 10, 600, 300,
-              Retention(1000, DAY), Retention(5000, 7 * DAY)),
+              Retention(1000, DAY), Retention(5000, 7 * DAY), rate=Rate(100, 60)),
         Queue("refactoring", ("refactoring",), 2, _AFTER_5_S, 5, 1200, 600),
         Queue("test-generation", ("test_generation",), 2, _AFTER_5_S, 5, 1200, 600),
-        Queue("indexing", ("index", "blueprint"), 3, _EVERY_2_S, 5, 600, 300),
+        Queue("indexing", ("index", "blueprint"), 3, _EVERY_2_S, 5, 600, 300, per_key=1),
         Queue("webhooks", ("webhook_delivery",), 6, _EVERY_1_S, 50, 30, 5),
         Queue("cleanup", ("cleanup",), 1, _AFTER_5_S, 2, 1800, None),
         Queue("flagship:audit", ("audit_event",), 6, _EVERY_1_S, 10, 30, 5),

@@ -1,12 +1,15 @@
 """Ringing: putting job ids where workers look for them. A lost ring costs time, never a job."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
+
+from worker.jobs.model import NewJob
 
 # What a point of priority is worth: `enterprise` (10) passes ten minutes' backlog.
 HEAD_START_MS = 60_000
@@ -29,12 +32,28 @@ def queue_keys(queue: str) -> QueueKeys:
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """One job to ring. `run_at_ms` 0 means now."""
+    """One job to ring. `run_at_ms` 0 means now. `tenant` shares slots fairly, `key` is limited."""
 
     id: UUID
     queue: str
     run_at_ms: float = 0.0
     priority: int = 0
+    tenant: str = ""
+    key: str = ""
+
+    @classmethod
+    def of(cls, job: NewJob) -> "Ring":
+        """A job that was just recorded."""
+        due = job.run_at.timestamp() * 1000 if job.run_at else 0.0
+        tenant = job.org_id or (str(job.project_id) if job.project_id else "")
+        return cls(job.id, job.queue, due, job.priority, tenant, job.concurrency_key or "")
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], run_at_ms: float = 0.0) -> "Ring":
+        """A row with id, queue, priority, org_id, project_id and concurrency_key."""
+        tenant = row["org_id"] or (str(row["project_id"]) if row["project_id"] else "")
+        key = row["concurrency_key"] or ""
+        return cls(row["id"], row["queue"], run_at_ms, row["priority"], tenant, key)
 
 
 class Bell:

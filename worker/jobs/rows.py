@@ -14,10 +14,11 @@ def add_arguments(jobs: Sequence[NewJob]) -> list[list[Any]]:
     return columns(
         (
             (j.id, j.queue, j.kind, encode_json(j.payload), j.max_attempts, j.project_id, j.org_id,
-             j.priority, j.dedupe_key, j.run_at, j.delivery_id, j.correlation_id)
+             j.priority, j.dedupe_key, j.run_at, j.delivery_id, j.correlation_id,
+             j.concurrency_key, j.traceparent, j.lane, j.lane_order)
             for j in jobs
         ),
-        12,
+        16,
     )  # fmt: skip
 
 
@@ -39,6 +40,8 @@ def started_job(row: asyncpg.Record, token: str, worker: str) -> StartedJob:
         project_id=row["project_id"],
         delivery_id=row["delivery_id"],
         correlation_id=row["correlation_id"],
+        traceparent=row["traceparent"],
+        lane_order=row["lane_order"],
         waited=max(row["waited"], 0.0),
         token=token,
         worker=worker,

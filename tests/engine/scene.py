@@ -12,7 +12,7 @@ from tests.support import eventually
 from worker.database.pool import Pool
 from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob
-from worker.jobs.ring import Bell, Ring
+from worker.jobs.ring import Bell, Ring, queue_keys
 
 
 class Scene:
@@ -65,13 +65,16 @@ class Scene:
 
     async def score(self, job_id: UUID, queue: str = "work") -> float | None:
         """When Redis has the id due, in ms, or its lease end; None if it is not there."""
-        score: float | None = await self.redis.zscore(f"arq:queue:{queue}", str(job_id))
-        return score
+        for key in (queue_keys(queue).times, f"{queue_keys(queue).times}:ready:"):
+            score: float | None = await self.redis.zscore(key, str(job_id))
+            if score is not None:
+                return score
+        return None
 
     async def owner(self, job_id: UUID, queue: str = "work") -> str | None:
         """The token that holds the id's lease."""
         answer: bytes | None = await self.redis.execute_command(  # type: ignore[no-untyped-call]
-            "HGET", f"arq:owners:{queue}", str(job_id)
+            "HGET", queue_keys(queue).owners, str(job_id)
         )
         return answer.decode() if answer else None
 

@@ -61,7 +61,7 @@ async def test_a_lease_that_somebody_else_owns_interrupts_the_job(
 ) -> None:
     job_id = await scene.rung("work")
     held = hold(engine, await start(engine, job_id))
-    await scene.redis.hset("arq:owners:work", str(job_id), "another token")  # type: ignore[misc]
+    await scene.redis.hset("arq:queue:work:owners", str(job_id), "another token")  # type: ignore[misc]
     await beat.once()
     assert not is_lost(held), "the record has not given it to anybody"
     await scene.pool.execute("UPDATE jobs SET attempt = attempt + 1 WHERE id = $1", job_id)

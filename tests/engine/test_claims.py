@@ -12,9 +12,10 @@ from structlog.testing import LogCapture
 from tests.engine.scene import Scene
 from worker.engine.claims import LEASE_MS, NEVER, Claims, Settlement
 from worker.engine.outages import REDIS_AWAY
-from worker.jobs.ring import Bell, Ring
+from worker.jobs.ring import Bell, Ring, queue_keys
 
 QUEUE = "work"
+KEYS = queue_keys(QUEUE)
 
 
 @pytest.fixture
@@ -56,11 +57,11 @@ async def test_a_claim_of_nothing_says_that_nothing_is_left(claims: Claims) -> N
 
 async def test_what_a_claim_leaves_wakes_another_worker(claims: Claims, redis: ArqRedis) -> None:
     await rung(redis, 2)
-    await redis.delete(f"arq:wake:{QUEUE}")
+    await redis.delete(KEYS.wake)
     await claims.claim(1)
-    assert await redis.exists(f"arq:wake:{QUEUE}") == 1
+    assert await redis.exists(KEYS.wake) == 1
     await claims.claim(1)
-    assert await redis.exists(f"arq:wake:{QUEUE}") == 0
+    assert await redis.exists(KEYS.wake) == 0
 
 
 async def test_only_the_owner_settles(claims: Claims, scene: Scene) -> None:
@@ -90,10 +91,10 @@ async def test_a_settled_id_is_due_again_after_its_delay(claims: Claims, scene: 
 async def test_an_id_given_back_at_once_wakes_somebody(claims: Claims, scene: Scene) -> None:
     [job_id] = await rung(scene.redis)
     [claim] = (await claims.claim(1)).claims
-    assert await scene.redis.exists(f"arq:wake:{QUEUE}") == 0
+    assert await scene.redis.exists(KEYS.wake) == 0
     claims.settle(Settlement(str(job_id), claim.token, 0))
     await claims.drain()
-    assert await scene.redis.exists(f"arq:wake:{QUEUE}") == 1
+    assert await scene.redis.exists(KEYS.wake) == 1
     assert [c.id for c in (await claims.claim(1)).claims] == [job_id]
 
 
@@ -160,12 +161,13 @@ async def test_a_claim_whose_answer_was_lost_is_given_back(
 async def test_garbage_is_thrown_out_once(claims: Claims, scene: Scene, log: LogCapture) -> None:
     [good] = await rung(scene.redis)
     bad = [b"", b"\xff\x00", b"no id", str(uuid4()).upper().encode(), uuid4().hex.encode()]
-    await scene.redis.zadd(f"arq:queue:{QUEUE}", dict.fromkeys(bad, 1.0))
+    await scene.redis.zadd(KEYS.times, dict.fromkeys(bad, 1.0))
     claimed = await claims.claim(10)
     assert [c.id for c in claimed.claims] == [good]
     assert [e["event"] for e in log.entries] == ["claim.quarantined"] * len(bad)
-    assert await scene.redis.zrange(f"arq:queue:{QUEUE}", 0, -1) == [str(good).encode()]
-    assert await scene.redis.execute_command("HLEN", f"arq:owners:{QUEUE}") == 1  # type: ignore[no-untyped-call]
+    assert await scene.redis.zrange(KEYS.times, 0, -1) == [str(good).encode()]
+    for key in (KEYS.owners, KEYS.jobs):
+        assert await scene.redis.execute_command("HLEN", key) == 1  # type: ignore[no-untyped-call]
 
 
 async def test_without_redis_a_claim_raises_and_a_settlement_waits_for_its_lease_to_lapse(

@@ -63,7 +63,7 @@ async def test_a_lost_lease_interrupts_the_handler_and_records_nothing(
     async with running() as engine:
         job_id = await scene.rung("gated")
         await scene.begun(job_id)
-        await scene.redis.hset("arq:owners:work", str(job_id), "another token")  # type: ignore[misc]
+        await scene.redis.hset("arq:queue:work:owners", str(job_id), "another token")  # type: ignore[misc]
         await scene.pool.execute("UPDATE jobs SET attempt = 2 WHERE id = $1", job_id)
         await engine._beat.once()
         await eventually(lambda: not engine.workers["work"].held)

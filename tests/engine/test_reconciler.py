@@ -146,7 +146,7 @@ async def test_ended_jobs_beyond_the_retention_are_deleted(
 async def test_a_step_that_fails_does_not_stop_the_others(
     reconciler: Reconciler, scene: Scene, log: LogCapture
 ) -> None:
-    await scene.redis.set("arq:queue:work", "not a sorted set")
+    await scene.redis.set("arq:queue:work:jobs", "not a hash")
     await scene.add("work", run_at=LONG_AGO)
     await reconciler.tick()
     failed = [e["step"] for e in log.entries if e["event"] == "reconcile.failed"]

@@ -79,10 +79,10 @@ async def test_a_token_popped_in_vain_is_put_back(redis: ArqRedis) -> None:
     wakeup = Wakeup(redis, ["one", "two"], "me")
     async with running(wakeup, redis):
         wakeup.busy("one")
-        await redis.lpush("arq:wake:one", "1")  # type: ignore[misc]
-        await redis.lpush("arq:wake:two", "1")  # type: ignore[misc]
+        await redis.lpush("arq:queue:one:wake", "1")  # type: ignore[misc]
+        await redis.lpush("arq:queue:two:wake", "1")  # type: ignore[misc]
         assert await waited(wakeup, "two") < AT_ONCE
-        assert await redis.lrange("arq:wake:one", 0, -1) == [b"1"]  # type: ignore[misc]
+        assert await redis.lrange("arq:queue:one:wake", 0, -1) == [b"1"]  # type: ignore[misc]
 
 
 async def test_a_queue_that_is_free_again_gets_its_wakeups_at_once(redis: ArqRedis) -> None:

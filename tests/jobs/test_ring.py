@@ -7,12 +7,15 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisAway
 
+from worker.engine.claims import Claims
 from worker.jobs.ids import new_id
-from worker.jobs.ring import HEAD_START_MS, Bell, Ring, queue_keys
+from worker.jobs.ring import Bell, Ring, queue_keys
 from worker.redis_pool import connect_redis
 
 QUEUE = "artifact-scan"
 KEYS = queue_keys(QUEUE)
+READY = f"{KEYS.times}:ready:"
+HEAD_START_MS = 60_000
 
 
 @pytest.fixture
@@ -25,11 +28,11 @@ def now_ms() -> float:
 
 
 async def order(redis: Redis) -> list[UUID]:
-    return [UUID(member.decode()) for member in await redis.zrange(KEYS.ready, 0, -1)]
+    return [UUID(member.decode()) for member in await redis.zrange(READY, 0, -1)]
 
 
 async def score(redis: Redis, job_id: UUID) -> float:
-    found = await redis.zscore(KEYS.ready, str(job_id))
+    found = await redis.zscore(KEYS.times, str(job_id)) or await redis.zscore(READY, str(job_id))
     assert found is not None
     return float(found)
 
@@ -41,8 +44,8 @@ async def tokens(redis: Redis) -> list[bytes]:
 
 
 def test_a_queues_keys_carry_its_name() -> None:
-    assert KEYS.ready == "arq:queue:artifact-scan"
-    assert len({KEYS.ready, KEYS.owners, KEYS.wake, queue_keys("webhooks").ready}) == 4
+    assert KEYS.times == "arq:queue:artifact-scan"
+    assert len({KEYS.times, KEYS.owners, KEYS.wake, KEYS.jobs, queue_keys("webhooks").times}) == 5
 
 
 async def test_a_job_is_ready_now_and_rung_once(redis: Redis, bell: Bell) -> None:
@@ -56,8 +59,10 @@ async def test_a_job_is_ready_now_and_rung_once(redis: Redis, bell: Bell) -> Non
 
 async def test_a_leased_id_keeps_its_lease(redis: Redis, bell: Bell) -> None:
     ring = Ring(new_id(), QUEUE, priority=10)
-    lease = now_ms() + 12_000
-    await redis.zadd(KEYS.ready, {str(ring.id): lease})
+    await bell.ring([ring])
+    [claim] = (await Claims(redis, QUEUE, "me").claim(1)).claims
+    lease = await score(redis, claim.id)
+    assert lease > now_ms() + 10_000
     assert await bell.ring([ring]) == 0
     assert await score(redis, ring.id) == lease
 
@@ -99,7 +104,7 @@ async def test_each_queue_is_rung_for_itself(redis: Redis, bell: Bell) -> None:
     scan, send = Ring(new_id(), QUEUE), Ring(new_id(), "webhooks")
     assert await bell.ring([scan, send]) == 2
     assert await order(redis) == [scan.id]
-    assert await redis.zcard(queue_keys("webhooks").ready) == 1
+    assert await redis.zcard(f"{queue_keys('webhooks').times}:ready:") == 1
     assert await bell.ring([]) == 0
 
 

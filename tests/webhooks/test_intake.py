@@ -146,8 +146,8 @@ async def test_an_accepted_job_is_rung(database_url: str, redis_url: str) -> Non
     async with serving(database_url, redis_url) as own, Redis.from_url(redis_url) as redis:
         await own.enrol()
         job = (await own.deliver(fresh())).body["jobs"][0]["id"]
-        ready = queue_keys("artifact-scan").ready
-        await eventually(lambda: redis.zscore(ready, job))
+        jobs = queue_keys("artifact-scan").jobs
+        await eventually(lambda: redis.hexists(jobs, job))
 
 
 async def test_a_crowd_shares_statements(database_url: str, redis_url: str) -> None:

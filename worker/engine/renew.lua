@@ -1,16 +1,22 @@
 -- Extends leases. One that a flush removed is taken again; one that somebody else owns is lost.
--- KEYS: ready set, owners.  ARGV: lease in ms, then for each job id, token.  Answers the lost ids.
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local lease_end = string.format('%.0f', now + ARGV[1])
+-- ARGV: lease in ms, most per tenant, then for each job id, token, meta.  Answers the lost ids.
+local lease_end = text(now + ARGV[1])
+local per_tenant = tonumber(ARGV[2])
 local lost = {}
-for i = 2, #ARGV, 2 do
-  local owner = redis.call('HGET', KEYS[2], ARGV[i])
-  if not owner or owner == ARGV[i + 1] then
-    redis.call('ZADD', KEYS[1], lease_end, ARGV[i])
-    if not owner then redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+-- A delete first: a Redis that is out of memory lets a script go on that began with one.
+redis.call('DEL', TIMES .. ':none')
+for i = 3, #ARGV, 3 do
+  local id, token, meta = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local owner = redis.call('HGET', OWNERS, id)
+  if not owner or owner == token then
+    if redis.call('ZADD', TIMES, lease_end, id) == 1 then
+      redis.call('HSET', JOBS, id, meta)
+      unready(id, meta)
+    end
+    if not owner then redis.call('HSET', OWNERS, id, token) end
+    hold(id, meta, lease_end, per_tenant)
   else
-    lost[#lost + 1] = ARGV[i]
+    lost[#lost + 1] = id
   end
 end
 return lost

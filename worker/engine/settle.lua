@@ -1,21 +1,25 @@
 -- Gives leases up, each only if the token still owns it.
--- KEYS: ready set, owners, wake list.  ARGV: for each job id, token, delay in ms until it is due
--- again (-1: never).
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local settled, due_now = 0, false
-for i = 1, #ARGV, 3 do
-  if redis.call('HGET', KEYS[2], ARGV[i]) == ARGV[i + 1] then
-    redis.call('HDEL', KEYS[2], ARGV[i])
-    local delay = tonumber(ARGV[i + 2])
+-- ARGV: most per key, then for each job id, token, delay in ms until it is due again (-1: never).
+local per_key = tonumber(ARGV[1])
+local settled, woken = 0, false
+for i = 2, #ARGV, 3 do
+  local id, delay = ARGV[i], tonumber(ARGV[i + 2])
+  if redis.call('HGET', OWNERS, id) == ARGV[i + 1] then
+    local meta = redis.call('HGET', JOBS, id) or ''
+    redis.call('HDEL', OWNERS, id)
+    -- A lease that lapsed a moment ago has made the id ready already.
+    if redis.call('ZREM', TIMES, id) == 0 then unready(id, meta) end
     if delay < 0 then
-      redis.call('ZREM', KEYS[1], ARGV[i])
+      redis.call('HDEL', JOBS, id)
+    elseif delay > 0 then
+      redis.call('ZADD', TIMES, text(now + delay), id)
     else
-      redis.call('ZADD', KEYS[1], string.format('%.0f', now + delay), ARGV[i])
-      due_now = due_now or delay == 0
+      make_ready(id, meta, now)
+      woken = true
     end
+    if let_go(id, meta, per_key) then woken = true end
     settled = settled + 1
   end
 end
-if due_now and redis.call('LLEN', KEYS[3]) == 0 then redis.call('LPUSH', KEYS[3], '1') end
+if woken then wake_one() end
 return settled

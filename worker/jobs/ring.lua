@@ -1,21 +1,25 @@
--- Puts job ids into a queue's ready set, and wakes one sleeping worker.
--- KEYS: ready set, wake list.  ARGV: milliseconds a point of priority is worth, then for each job:
--- id, due time in ms since the epoch (0: now), priority.
+-- Makes jobs ready, now or at their time, and wakes one sleeping worker.
+-- ARGV: for each job id, due time in ms since the epoch (0: now), meta. Answers how many are new.
 -- An id that is there already, waiting or leased, is left as it is.
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local head_start = tonumber(ARGV[1])
 local added = 0
-for i = 2, #ARGV, 3 do
-  local due = tonumber(ARGV[i + 1])
-  if due <= now then
-    -- Priority is a head start, so it ages. It must not make a delayed job due before its time.
-    if due == 0 then due = now end
-    due = due - head_start * tonumber(ARGV[i + 2])
+for i = 1, #ARGV, 3 do
+  local id, due, meta = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+  local _, key = parse(meta)
+  if redis.call('HSETNX', JOBS, id, meta) == 1 then
+    added = added + 1
+    if due > now then
+      -- Priority must not make a delayed job due before its time: it counts from then on.
+      redis.call('ZADD', TIMES, text(due), id)
+    elseif key ~= '' and redis.call('EXISTS', parked_of(key)) == 1 then
+      local priority = parse(meta)
+      redis.call('ZADD', parked_of(key), text(now - HEAD_START_MS * priority), id)
+    else
+      make_ready(id, meta, due == 0 and now or due)
+    end
+  elseif key ~= '' and redis.call('EXISTS', held_of_key(key)) == 0 then
+    -- Nobody runs who would let the parked ones go on: a net, should a key have been deleted.
+    unpark(key, 1)
   end
-  added = added + redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', due), ARGV[i])
 end
-if added > 0 and redis.call('LLEN', KEYS[2]) == 0 then
-  redis.call('LPUSH', KEYS[2], '1')
-end
+if added > 0 then wake_one() end
 return added

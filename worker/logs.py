@@ -23,6 +23,7 @@ _USERINFO = re.compile(r"(?<=://)[^/\s]+@")
 _LEVELS = {"exception": "error", "warn": "warning"}
 _HARMLESS = frozenset({type(None), bool, int, float, UUID})
 _secrets: list[str] = []
+_encoded_secrets: list[bytes] = []
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 _bound: ContextVar[Mapping[str, object]] = ContextVar("bound_log_fields", default=_NOTHING)
 
@@ -39,15 +40,12 @@ def configure_logs(*, level: str, as_json: bool, secrets: Iterable[str] = ()) ->
     """
     # The longest first: one may be the beginning of another.
     _secrets[:] = sorted({s for s in secrets if len(s) >= 6}, key=len, reverse=True)
+    _encoded_secrets[:] = [orjson.dumps(s)[1:-1] for s in _secrets]
     renderer = _renderer(as_json)
+    number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[
-            _complete,
-            structlog.processors.JSONRenderer(_as_bytes) if as_json else renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
+        processors=[_complete, _as_line if as_json else renderer],
+        wrapper_class=_quick_logger(number, as_json),
         logger_factory=_logger_factory(as_json),
         cache_logger_on_first_use=True,
     )
@@ -64,13 +62,56 @@ def configure_logs(*, level: str, as_json: bool, secrets: Iterable[str] = ()) ->
 def _complete(
     logger: Any, method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    # One step and not five: a line is written for every push and every attempt.
     line = {**_bound.get(), **event}
     line["level"] = _LEVELS.get(method, method)
     line["timestamp"] = f"{datetime.now(UTC).isoformat(timespec='microseconds')[:-6]}Z"
     if line.get("exc_info"):
         line = dict(structlog.processors.format_exc_info(logger, method, line))
     return redact(logger, method, line)
+
+
+def _quick_logger(level: int, as_json: bool) -> Any:
+    """The logger class: structlog's own, with a short cut for the line of every push and attempt."""
+    base = structlog.make_filtering_bound_logger(level)
+    if not as_json or level > logging.INFO:
+        return base
+
+    class QuickLogger(base):  # type: ignore[misc, valid-type]
+        def info(self, event: str, *args: Any, **fields: Any) -> Any:
+            if args or self._context or (line := _quick_line(event, fields)) is None:
+                return super().info(event, *args, **fields)
+            return self._logger.info(line)
+
+    return QuickLogger
+
+
+def _quick_line(event: str, fields: Mapping[str, Any]) -> bytes | None:
+    """The finished line, or None if it has to be looked through field by field."""
+    line = {
+        **_bound.get(), **fields, "event": event, "level": "info", "timestamp": datetime.now(UTC),
+    }  # fmt: skip
+    if _name_secrets(tuple(line)):
+        return None
+    try:
+        written = orjson.dumps(line, option=orjson.OPT_UTC_Z)
+    except TypeError:
+        return None
+    # An address, an object within the line, or a secret: too much for a short cut.
+    if b"://" in written or written.find(b"{", 1) > 0 or _has_secret(written):
+        return None
+    return written
+
+
+@lru_cache(maxsize=1000)
+def _name_secrets(names: tuple[str, ...]) -> bool:
+    return "exc_info" in names or any(map(_names_a_secret, names))
+
+
+def _has_secret(written: bytes) -> bool:
+    for secret in _encoded_secrets:  # noqa: SIM110  a generator would cost more than the search
+        if secret in written:
+            return True
+    return False
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -118,6 +159,10 @@ def _renderer(as_json: bool) -> Any:
     if as_json:
         return structlog.processors.JSONRenderer(serializer=_as_json)
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+
+
+def _as_line(_: Any, __: str, event: Any) -> bytes:
+    return _as_bytes(event)
 
 
 def _as_bytes(event: Any, **_: Any) -> bytes:

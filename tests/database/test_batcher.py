@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from worker.database.batcher import Batcher
+from worker.database.batcher import Batcher, Gatherer
 
 
 class Flushes:
@@ -165,3 +165,57 @@ async def test_an_ended_flush_ends_its_callers_and_the_next_flush_runs(flushes: 
     answers = await asyncio.gather(*callers, return_exceptions=True)
     assert isinstance(answers[0], asyncio.CancelledError)
     assert answers[1] == 4
+
+
+class Gathered:
+    """A flush that waits at a gate, and may be told to raise."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, items: Sequence[int]) -> None:
+        await self.gate.wait()
+        self.batches.append(list(items))
+        if 0 in items:
+            raise ZeroDivisionError("zero in the batch")
+
+
+async def test_gathered_items_go_out_together_and_in_order() -> None:
+    gathered = Gathered()
+    gatherer = Gatherer(gathered, max_items=3)
+    gathered.gate.clear()
+    gatherer.put(1)
+    await turns()
+    for number in (2, 3, 4, 5, 6):
+        gatherer.put(number)
+    gathered.gate.set()
+    await gatherer.drain()
+    assert gathered.batches == [[1], [2, 3, 4], [5, 6]]
+
+
+async def test_nothing_gathered_is_left_behind_at_the_end_of_a_flush() -> None:
+    gathered = Gathered()
+    gatherer = Gatherer(gathered)
+    for number in range(1, 50):
+        gatherer.put(number)
+        await turns(number % 4)
+    await gatherer.drain()
+    assert [i for batch in gathered.batches for i in batch] == [*range(1, 50)]
+
+
+async def test_a_flush_that_raises_does_not_stop_the_next() -> None:
+    gathered = Gathered()
+    gatherer = Gatherer(gathered)
+    loop = asyncio.get_running_loop()
+    told: list[object] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    try:
+        gatherer.put(0)
+        await turns()
+        gatherer.put(1)
+        await gatherer.drain()
+    finally:
+        loop.set_exception_handler(None)
+    assert gathered.batches == [[0], [1]]

@@ -1,4 +1,4 @@
-"""Group commit: callers submit one item each; whatever waits goes out together."""
+"""Group commit: items come one by one, and whatever waits goes out together."""
 
 import asyncio
 from collections import deque
@@ -91,3 +91,48 @@ def _fail(batch: Sequence[tuple[object, asyncio.Future[Answer]]], error: Excepti
     for _, future in batch:
         if not future.done():
             future.set_exception(error)
+
+
+class Gatherer(Generic[Item]):
+    """A Batcher for items whose givers wait for nothing: one task a flush, and none an item.
+
+    `flush` gets 1 to `max_items` items, and must deal with its own errors.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[Sequence[Item]], Awaitable[None]],
+        *,
+        max_items: int = 500,
+        max_flushes: int = 1,
+    ) -> None:
+        self._flush = flush
+        self._max_items = max_items
+        self._slots = max_flushes
+        self._active = 0
+        self._waiting: list[Item] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    def put(self, item: Item) -> None:
+        """Send an item on its way."""
+        self._waiting.append(item)
+        if self._active < self._slots:
+            self._active += 1
+            task = asyncio.get_running_loop().create_task(self._flush_waiting())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def drain(self) -> None:
+        """Wait until nothing is waiting and no flush is under way."""
+        while self._running:
+            await asyncio.wait(set(self._running))
+
+    async def _flush_waiting(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._waiting[: self._max_items]
+                del self._waiting[: self._max_items]
+                await self._flush(batch)
+        finally:
+            # Here and not in a callback: an item put in between would wait for nobody.
+            self._active -= 1

@@ -7,11 +7,16 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
+import psutil
+import pytest
+
 from tests.git.origins import Origin
 from tests.git.processes import git_below, is_alive, writers_below
 from tests.git.smart_http import GitServer
 from tests.support import eventually
 from worker.git import Mirrors
+from worker.git.environment import git_environment
+from worker.git.process import run
 
 FETCH = """
 import asyncio, sys
@@ -95,3 +100,20 @@ async def test_waiting_for_another_process_does_not_block_the_loop(
     assert len(await snapshot.entries()) == 1
     stdout, _ = await process.communicate(b"")
     assert stdout == b"1\n"
+
+
+async def test_a_cancelled_command_takes_what_left_its_group_with_it(tmp_path: Path) -> None:
+    """git runs the alias in a shell, which starts something in a session of its own."""
+    number = tmp_path / "number"
+    script = f'setsid sh -c "echo \\$\\$ > {number}.new; mv {number}.new {number}; sleep 600"'
+    environment = git_environment(tmp_path)
+    running = asyncio.create_task(
+        run("-c", f"alias.away=!{script} & sleep 600", "away", environment=environment)
+    )
+    await eventually(number.exists)
+    away = psutil.Process(int(number.read_text()))
+    assert is_alive(away)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert not is_alive(away)

@@ -188,3 +188,27 @@ async def test_readers_are_bounded_and_end_with_close(origin: Origin, tmp_path: 
     await eventually(lambda: len(git_below(tmp_path)) == 3)
     await mirrors.close()
     assert git_below(tmp_path) == []
+
+
+async def test_the_newest_common_ancestor_tells_which_commit_came_first(
+    origin: Origin, mirrors: Mirrors
+) -> None:
+    first = origin.commit({"a": b"1"})
+    second = origin.commit({"a": b"2"}, onto=first)
+    third = origin.commit({"a": b"3"}, onto=second)
+    aside = origin.commit({"a": b"4"}, branch="aside", onto=second)
+    apart = origin.commit({"a": b"5"}, branch="apart")
+    for commit in (third, aside, apart):
+        snapshot = await mirrors.fetch("p", origin.url, commit)
+    for one, other, shared in (
+        (third, first, first),
+        (first, third, first),
+        (third, third, third),
+        (third, aside, second),
+        (third, apart, None),
+        (third, "1" * 40, None),
+    ):
+        snapshot = await mirrors.fetch("p", origin.url, one)
+        assert await snapshot.common_ancestor(other) == shared
+    with pytest.raises(Refused):
+        await snapshot.common_ancestor("--help")

@@ -1,7 +1,7 @@
 """Running the scan of a pushed commit, and what it should have found."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from worker.database.pool import Pool
 from worker.git import Mirrors
 from worker.handlers.artifact_scan import artifact_scan
 from worker.handlers.context import Context, Credentials
+from worker.jobs.housekeeping import Housekeeping
 from worker.jobs.ids import new_id
 from worker.jobs.model import Completed, StartedJob
 from worker.jobs.payloads import ArtifactScan
@@ -49,6 +50,7 @@ class Scanner:
     mirrors: Mirrors
     origin: Origin
     project_id: UUID
+    reports: list[tuple[float, str]] = field(default_factory=list)
 
     @classmethod
     async def enrolled(cls, pool: Pool, root: Path) -> "Scanner":
@@ -60,29 +62,42 @@ class Scanner:
         return cls(pool, mirrors, origin, project.id)
 
     async def scan(
-        self, commit: str, branch: str = "main", job_id: UUID | None = None
+        self,
+        commit: str,
+        branch: str = "main",
+        job_id: UUID | None = None,
+        order: int | None = None,
+        forced: bool = False,
     ) -> Completed:
-        """Run the handler for a push of this commit."""
+        """Run the handler for a push of this commit; `order` is its time in seconds."""
         payload = ArtifactScan(
             project_id=self.project_id,
             repo_url="https://elsewhere.example/not/used.git",
             branch=branch,
             commit_sha=commit,
             webhook_event_id="d",
+            forced=forced,
         )
-        outcome = await artifact_scan(payload, await self.context(job_id or new_id()))
+        outcome = await artifact_scan(payload, await self.context(job_id or new_id(), order))
         assert isinstance(outcome, Completed)
         return outcome
 
-    async def context(self, job_id: UUID) -> Context:
+    async def context(self, job_id: UUID, order: int | None = None) -> Context:
         """The surroundings of an attempt."""
         job = StartedJob(
             id=job_id, queue="artifact-scan", kind="artifact_scan", payload={}, attempt=1,
             failures=0, max_attempts=3, project_id=self.project_id, delivery_id=None,
             correlation_id=None, waited=0.0, token="t", worker="w",
-            project=await Projects(self.pool).get(self.project_id),
+            project=await Projects(self.pool).get(self.project_id), lane_order=order,
         )  # fmt: skip
-        return Context(job, self.mirrors, ArtifactStore(self.pool), Credentials(None))
+        return Context(
+            job, self.mirrors, ArtifactStore(self.pool), Credentials(None),
+            Housekeeping(self.pool), self.reported,
+        )  # fmt: skip
+
+    def reported(self, percent: float, message: str = "") -> None:
+        """Note what the handler reports."""
+        self.reports.append((percent, message))
 
     async def stored(self, branch: str = "main") -> Found:
         """What the record says of a branch: path → record."""

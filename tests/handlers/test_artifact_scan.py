@@ -26,6 +26,15 @@ async def test_a_first_scan_reads_every_document(scanner: Scanner) -> None:
     assert await scanner.stored() == scanner.expected(commit) != {}
 
 
+async def test_a_scan_says_how_far_it_has_come(scanner: Scanner) -> None:
+    commit = scanner.origin.commit({ONE: story("1.1"), TWO: story("1.2")})
+    await scanner.scan(commit)
+    assert scanner.reports == [
+        (5, "fetching the commit"), (55, "read 1 of 2 documents"), (90, "read 2 of 2 documents"),
+        (90, "saving"),
+    ]  # fmt: skip
+
+
 async def test_a_later_scan_reads_only_what_changed(scanner: Scanner) -> None:
     first = scanner.origin.commit({ONE: story("1.1"), TWO: story("1.2")})
     await scanner.scan(first)

@@ -56,9 +56,10 @@ class Conversation:
 
     async def _running(self) -> Process:
         if self._process is None:
-            self._process = await spawn(
+            tree = await spawn(
                 *self._command, environment=self._environment, stdin=PIPE, stderr=DEVNULL
             )
+            self._process = tree.process
         return self._process
 
     async def close(self) -> None:

@@ -81,6 +81,33 @@ def sweep(home: Path) -> None:
             shutil.rmtree(path)
 
 
+def mark_used(home: Path) -> None:
+    """Note that somebody wanted this mirror now."""
+    os.utime(home)
+
+
+def remove_unused(home: Path, before: float) -> bool:
+    """Remove a mirror that was not used since `before`, a Unix time; answers whether it did.
+
+    One that is being fetched stays, and a generation that is being read goes with a later sweep.
+    The directory and its lock stay too, for whoever waits for it.
+    """
+    try:
+        descriptor = os.open(home / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False  # not a mirror
+    try:
+        if not try_lock(descriptor, fcntl.LOCK_EX) or home.stat().st_mtime >= before:
+            return False
+        link = _link(home)
+        held = link.is_symlink() or any(home.glob("g-*"))
+        link.unlink(missing_ok=True)
+        sweep(home)
+        return held
+    finally:
+        os.close(descriptor)
+
+
 def clear_leftovers(generation: Generation) -> None:
     """Remove what a killed fetch left behind: locks and unfinished packs. Needs the lock."""
     for pattern in ("*.lock", "refs/**/*.lock", "objects/**/*.lock", "objects/**/*tmp_*"):

@@ -1,6 +1,7 @@
 """A bare mirror for each project: fetched incrementally, rebuilt when broken."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,11 +11,21 @@ from weakref import WeakValueDictionary
 from worker.git.environment import Credential
 from worker.git.errors import CommitNotFound, FetchTimedOut, MirrorBroken, MirrorTooLarge
 from worker.git.fetching import RefMissing, Request, fetch_into, tidy
-from worker.git.generations import Generation, create, hold_current, publish, sweep
+from worker.git.generations import (
+    Generation,
+    create,
+    hold_current,
+    mark_used,
+    publish,
+    remove_unused,
+    sweep,
+)
 from worker.git.locks import exclusive
 from worker.git.names import check_key, check_object_id, check_ref, check_url
 from worker.git.readers import Readers
 from worker.git.snapshot import Snapshot
+
+SECONDS_IN_A_DAY = 86_400
 
 
 class Mirrors:
@@ -62,7 +73,18 @@ class Mirrors:
             ref=None if ref is None else check_ref(ref),
             credential=credential,
         )
-        return await self._find(home, commit) or await self._bring(home, request)
+        found = await self._find(home, commit) or await self._bring(home, request)
+        mark_used(home)
+        return found
+
+    async def remove_unused(self, days: float) -> int:
+        """Remove the mirrors that nobody fetched from for so many days; answers how many.
+
+        Safe beside other processes that use them.
+        """
+        before = time.time() - days * SECONDS_IN_A_DAY
+        homes = await asyncio.to_thread(_entries, self._root)
+        return sum([await asyncio.to_thread(remove_unused, home, before) for home in homes])
 
     async def close(self) -> None:
         """End the processes kept for reading."""
@@ -124,3 +146,7 @@ class Mirrors:
         publish(generation)
         await asyncio.to_thread(sweep, home)
         return found
+
+
+def _entries(root: Path) -> list[Path]:
+    return sorted(root.iterdir()) if root.is_dir() else []

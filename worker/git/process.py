@@ -1,19 +1,17 @@
-"""Runs git: one process group for each command, ended as a whole, dying with this process."""
+"""Runs git: one tree of processes for each command, ended as a whole, dying with this process."""
 
 import asyncio
-import os
 import shutil
-import signal
 import subprocess
 from asyncio import StreamReader
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import cast
 
 from worker.git.errors import GitFailed
+from worker.processes import Tree, start
 
 GRACE_SECONDS = 2.0
 GUARD_SECONDS = 0.5
@@ -35,10 +33,10 @@ async def run(
 ) -> Finished:
     """Run git to its end. `guard` is called every half second and stops it by raising.
 
-    Cancellation (and with it any timeout) ends the whole process group before it propagates.
+    Cancellation (and with it any timeout) ends the whole tree of processes before it propagates.
     """
-    process = await spawn(*_dies_with_parent(), "git", *arguments, environment=environment)
-    reading = asyncio.ensure_future(_collect(process))
+    tree = await spawn(*_dies_with_parent(), "git", *arguments, environment=environment)
+    reading = asyncio.ensure_future(_collect(tree.process))
     try:
         while not reading.done():
             await asyncio.wait({reading}, timeout=GUARD_SECONDS)
@@ -47,24 +45,19 @@ async def run(
         return reading.result()
     finally:
         if not reading.done():
-            await _end_group(process, reading)
+            await tree.end(GRACE_SECONDS)
+            await asyncio.wait({reading})
 
 
 async def spawn(
     *command: str, environment: Mapping[str, str], stdin: int = DEVNULL, stderr: int = PIPE
-) -> Process:
-    """Start a command in a session of its own."""
+) -> Tree:
+    """Start a command as the root of a tree of processes."""
     try:
-        return await asyncio.create_subprocess_exec(
-            *command,
-            env=environment,
-            cwd="/",
-            stdin=stdin,
-            stdout=PIPE,
-            stderr=stderr,
+        return await start(
+            *command, environment=environment, cwd="/", stdin=stdin, stdout=PIPE, stderr=stderr,
             limit=STREAM_LIMIT,
-            start_new_session=True,
-        )
+        )  # fmt: skip
     except FileNotFoundError as error:
         raise GitFailed(f"{command[0]} was not found: install git and put it on PATH") from error
 
@@ -90,17 +83,3 @@ async def _tail(stream: StreamReader) -> bytes:
     while chunk := await stream.read(STDERR_KEPT):
         kept = (kept + chunk)[-STDERR_KEPT:]
     return kept
-
-
-async def _end_group(process: Process, reading: asyncio.Future[Finished]) -> None:
-    try:
-        _signal_group(process, signal.SIGTERM)
-        await asyncio.wait({reading}, timeout=GRACE_SECONDS)
-    finally:
-        _signal_group(process, signal.SIGKILL)
-    await asyncio.wait({reading})
-
-
-def _signal_group(process: Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)

@@ -54,6 +54,11 @@ class Reader:
         answer = await self._trees.ask(header + end, lambda stream: read_until(stream, end))
         return answer.removeprefix(header) if answer.startswith(header) else None
 
+    async def common_ancestor(self, one: str, other: str) -> str | None:
+        """The newest commit that both have come from; None if there is none, or one is unknown."""
+        done = await run("merge-base", one, other, environment=self._environment)
+        return done.stdout.decode().strip() if done.code == 0 else None
+
     async def listing(self, tree: str) -> bytes:
         """All entries of a tree with their sizes, NUL-separated."""
         command = ("ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", tree)

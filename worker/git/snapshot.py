@@ -71,6 +71,15 @@ class Snapshot:
             raw = await reader.differences(old_tree, self.tree)
         return None if raw is None else list(_parse_differences(raw))
 
+    async def common_ancestor(self, commit: str) -> str | None:
+        """The newest commit that this one and `commit` have come from, as far as the mirror knows.
+
+        It is one of the two if that one came before the other.
+        """
+        check_object_id(commit)
+        async with self._readers.use(self._generation) as reader:
+            return await reader.common_ancestor(self.commit, commit)
+
     async def read(self, shas: Iterable[str], *, max_bytes_each: int) -> AsyncIterator[Blob]:
         """The blobs in the order asked for, in bounded memory."""
         remaining = iter(shas)

@@ -6,17 +6,21 @@ from urllib.parse import urlsplit
 from worker.artifacts.store import ArtifactStore
 from worker.errors import PermanentError
 from worker.git import Credential, Mirrors
+from worker.jobs.housekeeping import Housekeeping
 from worker.jobs.model import Project, StartedJob
+from worker.jobs.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One attempt's surroundings."""
+    """One attempt's surroundings. `progress(40, "parsing")` may be called at any rate."""
 
     job: StartedJob
     mirrors: Mirrors
     artifacts: ArtifactStore
     credentials: "Credentials"
+    housekeeping: Housekeeping
+    progress: Progress
 
     @property
     def project(self) -> Project:
@@ -47,10 +51,13 @@ class Resources:
     mirrors: Mirrors
     artifacts: ArtifactStore
     credentials: Credentials
+    housekeeping: Housekeeping
 
-    def context(self, job: StartedJob) -> Context:
+    def context(self, job: StartedJob, progress: Progress) -> Context:
         """The surroundings of one attempt."""
-        return Context(job, self.mirrors, self.artifacts, self.credentials)
+        return Context(
+            job, self.mirrors, self.artifacts, self.credentials, self.housekeeping, progress
+        )
 
     async def close(self) -> None:
         """End what was opened."""

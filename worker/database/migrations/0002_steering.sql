@@ -14,13 +14,26 @@ COMMENT ON COLUMN jobs.lane IS
 CREATE INDEX jobs_lane ON jobs (lane, lane_order)
     WHERE lane IS NOT NULL AND state IN ('queued', 'retrying', 'running');
 
+CREATE INDEX jobs_to_cancel ON jobs (worker)
+    WHERE state = 'running' AND cancel_requested_at IS NOT NULL;
+
+
 ALTER TABLE webhook_events
     ADD COLUMN traceparent text,
     ADD COLUMN closed_at timestamptz;
 COMMENT ON COLUMN webhook_events.closed_at IS
     'When its jobs were deleted, by retention or by hand: from then on they need not exist.';
+-- What is not known to be done with, so that looking for what is lost need not read all the rest.
+CREATE INDEX webhook_events_open ON webhook_events (received_at, delivery_id)
+    WHERE NOT processed AND closed_at IS NULL AND ignored_reason IS NULL;
 
 ALTER TABLE scans ADD COLUMN lane_order bigint;
+
+ALTER TABLE workers ADD COLUMN kinds text[];
+COMMENT ON COLUMN workers.kinds IS 'The kinds it knows; null: a version that did not tell.';
+
+-- Which branches an artifact stands on, without which deleting one would look at all of them.
+CREATE INDEX branch_artifacts_content ON branch_artifacts (project_id, path, blob_sha);
 
 CREATE TABLE queue_controls (
     queue text PRIMARY KEY,
@@ -47,16 +60,22 @@ CREATE TABLE schedules (
     timezone text NOT NULL DEFAULT 'UTC',
     missed text NOT NULL DEFAULT 'skip' CHECK (missed IN ('catch_up', 'skip')),
     enabled boolean NOT NULL DEFAULT true,
-    next_tick timestamptz,
+    next_tick timestamptz NOT NULL,
+    edition int,
+    enabled_by_default boolean,
     created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now()
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((edition IS NULL) = (enabled_by_default IS NULL))
 );
+COMMENT ON COLUMN schedules.edition IS
+    'Of the table of built-in schedules that this one comes from; null: somebody made it.';
 CREATE INDEX schedules_due ON schedules (next_tick) WHERE enabled;
 
 CREATE TABLE schedule_ticks (
     schedule text NOT NULL REFERENCES schedules ON DELETE CASCADE,
     tick timestamptz NOT NULL,
     job_id uuid NOT NULL,
+    by_hand boolean NOT NULL DEFAULT false,
     fired_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (schedule, tick)
 );

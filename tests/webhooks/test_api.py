@@ -27,8 +27,9 @@ DATA: dict[str, dict[str, Any]] = {
     "notification": {"orgId": "o", "type": "limit_exceeded", "data": {}},
     "auto_action": {"orgId": "o", "action": "block_api_key", "targetId": "k", "reason": "abuse"},
     "period_rollover": {},
-    "usage_aggregation": {},
+    "usage_aggregation": {"period": "hour"},
     "dead_letter_cleanup": {},
+    "retention": {},
 }  # fmt: skip
 KINDS = [(queue.name, kind) for queue in QUEUES.values() for kind in queue.kinds]
 GOOD = {"name": "x", "repoUrl": "https://example.org/x.git", "repository": "a/b"}
@@ -57,7 +58,7 @@ async def test_a_job_of_every_kind_can_be_added(service: Service, queue: str, ki
         ({"queue": "indexing", "data": {"projectId": PROJECT}}, "kind"),
         ({"queue": "indexing", "kind": "analysis", "data": {"projectId": PROJECT}}, "kind"),
         ({"queue": "analysis", "data": []}, "data"),
-        ({"queue": "analysis", "data": {}, "priority": 1}, "priority"),
+        ({"queue": "analysis", "data": {}, "priority": "1"}, "priority"),
         ({"queue": "analysis", "data": {"projectId": "x"}}, "projectId"),
         ({"queue": "analysis", "data": {"projectId": PROJECT, "typo": 1}}, "typo"),
     ],

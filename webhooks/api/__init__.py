@@ -1,17 +1,37 @@
-"""The JSON API: one module a resource."""
+"""The JSON API: one module a resource, each with its `ROUTES`."""
 
 from aiohttp import web
 
-from webhooks.api import artifacts, events, jobs, projects
+from webhooks.api import (
+    artifacts,
+    audit,
+    dead_letters,
+    described,
+    events,
+    jobs,
+    openapi,
+    projects,
+    queues,
+    schedules,
+)
+from webhooks.api.routes import Route
+
+ROUTES: tuple[Route, ...] = (
+    *jobs.ROUTES,
+    *dead_letters.ROUTES,
+    *queues.ROUTES,
+    *schedules.ROUTES,
+    *audit.ROUTES,
+    *projects.ROUTES,
+    *artifacts.ROUTES,
+    *events.ROUTES,
+    *openapi.ROUTES,
+)
+
+DESCRIBED: tuple[Route, ...] = (*ROUTES, *described.ROUTES)
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
     """Every route of the API but GitHub's webhook."""
-    router.add_post("/api/jobs/enqueue", jobs.enqueue)
-    router.add_get("/api/jobs", jobs.page, allow_head=False)
-    router.add_get("/api/jobs/{id}", jobs.get, allow_head=False)
-    router.add_post("/api/projects", projects.enrol)
-    router.add_get("/api/projects", projects.page, allow_head=False)
-    router.add_get("/api/projects/{id}", projects.get, allow_head=False)
-    router.add_get("/api/projects/{id}/artifacts", artifacts.page, allow_head=False)
-    router.add_get("/api/projects/{id}/events", events.stream, allow_head=False)
+    for route in ROUTES:
+        route.add_to(router)

@@ -1,100 +1,62 @@
-"""Jobs: adding them by hand, and reading them."""
-
-from collections.abc import Mapping
-from typing import Any
+"""Jobs: adding them by hand, reading, cancelling and retrying them."""
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict
 
-from webhooks.api.requests import Query, answer, body_as, page_of, path_id
-from webhooks.github.strict_json import quoted
+from webhooks.api.requests import answer, body_as, path_id, query_as
+from webhooks.api.routes import Parameter, Route
 from webhooks.resources import RESOURCES
-from worker.errors import Forbidden, InvalidInput
-from worker.jobs.model import NewJob
-from worker.jobs.payloads import (
-    PAYLOADS,
-    OrganisationPayload,
-    Payload,
-    ProjectPayload,
-    validate,
-)
-from worker.jobs.queues import Queue
-from worker.jobs.ring import Ring
-from worker.jobs.states import State
-from worker.metrics import JOBS_ENQUEUED
+from worker.jobs.enqueueing import Enqueued, WantedJob
+from worker.jobs.reading import JobQuery
+from worker.jobs.requests import Cancellation
+from worker.jobs.views import CancelledJob, Job, JobWithAttempts, Page
+from worker.jobs.waiting import Why
 
-_FILTERS = ("queue", "state", "projectId", "deliveryId", "kind")
-
-
-class Wanted(BaseModel):
-    """The body of `POST /api/jobs/enqueue`; `kind` is needed where a queue has several."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    queue: str
-    data: dict[str, Any]
-    kind: str | None = None
+_TRACEPARENT = Parameter("traceparent", "the W3C trace that the job belongs to")
 
 
 async def enqueue(request: web.Request) -> web.Response:
     """`POST /api/jobs/enqueue`: 200 `{jobId, queue, data}`. Forbidden in production."""
-    resources = request.app[RESOURCES]
-    if resources.settings.is_production:
-        raise Forbidden("Jobs cannot be added by hand in production.")
-    wanted = await body_as(request, Wanted)
-    queue = _queue(wanted.queue, resources.queues)
-    kind = _kind(wanted.kind, queue)
-    job = _new_job(queue, kind, validate(PAYLOADS[kind], wanted.data))
-    await resources.ledger.add([job])
-    JOBS_ENQUEUED.labels(queue.name).inc()
-    resources.ringer.ring([Ring.of(job)])
-    return answer({"jobId": job.id, "queue": job.queue, "data": job.payload})
+    steering = request.app[RESOURCES].steering
+    wanted = await body_as(request, WantedJob)
+    return answer(await steering.enqueueing.add(wanted, request.headers.get("traceparent")))
 
 
 async def page(request: web.Request) -> web.Response:
     """`GET /api/jobs`, newest first, filtered by what the query names."""
-    resources, query = request.app[RESOURCES], Query(request, _FILTERS)
-    jobs = await resources.jobs.page(
-        queue=query.one_of("queue", resources.queues),
-        state=query.one_of("state", list(State)),
-        project_id=query.uuid("projectId"),
-        delivery_id=query.text("deliveryId"),
-        kind=query.one_of("kind", PAYLOADS),
-        before=query.cursor_id,
-        limit=query.limit + 1,
-    )
-    return page_of(jobs, query.limit)
+    steering = request.app[RESOURCES].steering
+    return answer(await steering.jobs.page(query_as(request, JobQuery)))
 
 
 async def get(request: web.Request) -> web.Response:
     """`GET /api/jobs/{id}`, with its attempts."""
-    return answer(await request.app[RESOURCES].jobs.get(path_id(request)))
+    return answer(await request.app[RESOURCES].steering.jobs.get(path_id(request)))
 
 
-def _queue(name: str, queues: Mapping[str, Queue]) -> Queue:
-    if name not in queues:
-        known = ", ".join(queues)
-        raise InvalidInput(
-            f"There is no queue {quoted(name)}.", {"queue": f"must be one of {known}"}
-        )
-    return queues[name]
+async def why(request: web.Request) -> web.Response:
+    """`GET /api/jobs/{id}/why`: all that keeps it from running now."""
+    return answer(await request.app[RESOURCES].steering.waiting.why(path_id(request)))
 
 
-def _kind(kind: str | None, queue: Queue) -> str:
-    if kind is None and len(queue.kinds) == 1:
-        return queue.kinds[0]
-    if kind not in queue.kinds:
-        problem = f"must be one of {', '.join(queue.kinds)}"
-        raise InvalidInput(f"The queue {queue.name} needs a kind of its own.", {"kind": problem})
-    return kind
+async def cancel(request: web.Request) -> web.Response:
+    """`DELETE /api/jobs/{id}`: 200 when it waited; 202 when it runs, and was asked to end."""
+    steering = request.app[RESOURCES].steering
+    job = await steering.cancel(path_id(request), query_as(request, Cancellation).reason)
+    return answer(job, 202 if job.cancel_requested else 200)
 
 
-def _new_job(queue: Queue, kind: str, payload: Payload) -> NewJob:
-    return NewJob(
-        queue=queue.name,
-        kind=kind,
-        payload=payload.wire(),
-        max_attempts=queue.attempts,
-        project_id=payload.project_id if isinstance(payload, ProjectPayload) else None,
-        org_id=payload.org_id if isinstance(payload, OrganisationPayload) else None,
-    )
+async def retry(request: web.Request) -> web.Response:
+    """`POST /api/jobs/{id}/retry`: a dead job waits again."""
+    return answer(await request.app[RESOURCES].steering.retry(path_id(request)))
+
+
+ROUTES = (
+    Route("POST", "/api/jobs/enqueue", enqueue, "Add a job by hand", Enqueued, body=WantedJob,
+          headers=(_TRACEPARENT,), errors={403: "adding by hand is off in production"}),
+    Route("GET", "/api/jobs", page, "Jobs, newest first", Page[Job], query=JobQuery),
+    Route("GET", "/api/jobs/{id}", get, "A job with its attempts", JobWithAttempts),
+    Route("GET", "/api/jobs/{id}/why", why, "What a job waits for", Why),
+    Route("DELETE", "/api/jobs/{id}", cancel, "Cancel a job", CancelledJob, query=Cancellation,
+          also={202: CancelledJob}, errors={409: "the job has ended"}),
+    Route("POST", "/api/jobs/{id}/retry", retry, "Have a dead job wait again", JobWithAttempts,
+          errors={409: "the job is not dead"}),
+)  # fmt: skip

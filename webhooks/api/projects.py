@@ -1,29 +1,27 @@
 """Projects: enrolling repositories, and reading them."""
 
 import re
-from dataclasses import asdict
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-from webhooks.api.requests import Query, answer, body_as, page_of, path_id
+from webhooks.api.requests import answer, body_as, path_id, query_as
+from webhooks.api.routes import Route
 from webhooks.resources import RESOURCES
 from worker.errors import InvalidInput
-from worker.jobs.model import Project
+from worker.jobs.paging import ById, Wanted, page_of
 from worker.jobs.payloads import Name, Text
+from worker.jobs.views import Page, Project
 
 _REPOSITORY = r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$"
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _FORBIDDEN = re.compile(r"[\s\\?#]")
 
 
-class Enrolment(BaseModel):
-    """The body of `POST /api/projects`."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
+class Enrolment(Wanted, strict=True):
+    """A repository to enrol: `repository` is GitHub's owner/name, `repoUrl` what is cloned."""
 
     name: Name
     repo_url: Text
@@ -41,19 +39,19 @@ async def enrol(request: web.Request) -> web.Response:
     project = await resources.projects.enrol(
         wanted.name, wanted.repo_url, wanted.repository, wanted.plan, wanted.org_id
     )
-    return answer(_shown(project), status=201)
+    return answer(Project.of(project), status=201)
 
 
 async def page(request: web.Request) -> web.Response:
     """`GET /api/projects`, in order of enrolment."""
-    query = Query(request)
-    projects = await request.app[RESOURCES].projects.page(query.cursor_id, query.limit + 1)
-    return page_of([_shown(p) for p in projects], query.limit)
+    query = query_as(request, ById)
+    projects = await request.app[RESOURCES].projects.page(query.cursor, query.limit + 1)
+    return answer(page_of([Project.of(p) for p in projects], query.limit, lambda p: p.id))
 
 
 async def get(request: web.Request) -> web.Response:
     """`GET /api/projects/{id}`."""
-    return answer(_shown(await request.app[RESOURCES].projects.get(path_id(request))))
+    return answer(Project.of(await request.app[RESOURCES].projects.get(path_id(request))))
 
 
 def check_repo_url(url: str, protocols: list[str]) -> None:
@@ -89,5 +87,10 @@ def _check_repository(repository: str) -> None:
         raise InvalidInput("The request is not valid.", {"repository": "must be owner/name"})
 
 
-def _shown(project: Project) -> dict[str, Any]:
-    return {to_camel(name): value for name, value in asdict(project).items()}
+ROUTES = (
+    Route("POST", "/api/projects", enrol, "Enrol a repository", Project, body=Enrolment,
+          status=201, errors={409: "the repository is enrolled already"}),
+    Route("GET", "/api/projects", page, "Projects, in order of enrolment", Page[Project],
+          query=ById),
+    Route("GET", "/api/projects/{id}", get, "A project", Project),
+)  # fmt: skip

@@ -1,54 +1,42 @@
-"""The `switchyard` command."""
+"""`switchyard migrate`, `demo` and `up`: what sets Switchyard up and runs it."""
 
 import argparse
 import asyncio
 import signal
-import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from worker import demo
+from worker.cli.arguments import Commands
 from worker.database.migrations import migrate
 from worker.demo.push import REPOSITORY
-from worker.errors import ConfigurationError, SwitchyardError
+from worker.errors import SwitchyardError
 from worker.settings import load_settings
 from worker.stack import Stack
 
-FAILURE, CONFIGURATION = 1, 2
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; answers the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        return int(options.run())
-    except ConfigurationError as error:
-        return _complain(error.problems, CONFIGURATION)
-    except SwitchyardError as error:
-        return _complain([error.message], FAILURE)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="switchyard", description="Pushes in, verdicts out.")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="command")
+def add_commands(commands: Commands) -> None:
+    """The commands that need no running Switchyard."""
     for name, run, help_text in (
         ("migrate", _migrate, "bring the database schema up to date"),
-        ("demo", demo.run, "push to a sample repository and watch it become artifacts"),
+        ("demo", _demo, "push to a sample repository and watch it become artifacts"),
         ("up", _up, "run the whole stack on throw-away servers until Ctrl-C"),
     ):
         commands.add_parser(name, help=help_text, description=help_text).set_defaults(run=run)
-    return parser
 
 
-def _migrate() -> int:
+def _demo(_: argparse.Namespace) -> int:
+    return demo.run()
+
+
+def _migrate(_: argparse.Namespace) -> int:
     applied = asyncio.run(migrate(load_settings().migration_url))
     print(f"applied {', '.join(map(str, applied))}" if applied else "up to date")
     return 0
 
 
-def _up() -> int:
+def _up(_: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with (
@@ -56,8 +44,7 @@ def _up() -> int:
             Stack(Path(directory), None, GIT_PROTOCOLS="https,file") as stack,
         ):
             print(_introduction(stack), flush=True)
-            code = stack.wait()
-            return _complain([f"a process ended with code {code}"], FAILURE)
+            raise SwitchyardError(f"a process ended with code {stack.wait()}")
     except KeyboardInterrupt:
         return 0
 
@@ -91,13 +78,3 @@ Ctrl-C stops everything and removes it.
 
 def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _complain(problems: Sequence[str], code: int) -> int:
-    for problem in problems:
-        print(f"switchyard: {problem}", file=sys.stderr)
-    return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,212 @@
+"""The OpenAPI document: valid, complete both ways, and true of what is answered."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from tests.jobs.records import WORKER, added, running
+from tests.webhooks.service import Service, fresh, serving
+from webhooks.api import DESCRIBED, openapi
+from webhooks.app import create_app
+from worker.jobs.ids import new_id
+from worker.jobs.ledger import Failure, Ledger
+
+TOKEN = "a-token-of-the-api"
+
+
+@pytest.fixture(scope="module")
+async def document(service: Service) -> dict[str, Any]:
+    """As it is served."""
+    answer = await service.call("GET", openapi.PATH)
+    assert answer.status == 200
+    body: dict[str, Any] = answer.body
+    return body
+
+
+def schema_of(document: dict[str, Any], method: str, path: str, status: int) -> dict[str, Any]:
+    """What the document says that a call answers."""
+    response = document["paths"][path][method]["responses"][str(status)]
+    found: dict[str, Any] = response["content"]["application/json"]["schema"]
+    return found
+
+
+def check(document: dict[str, Any], schema: dict[str, Any], body: object) -> None:
+    """Raise ValidationError unless a body fits a schema of the document."""
+    resource = DRAFT202012.create_resource(document)
+    registry = Registry[Any]().with_resource("urn:api", resource)
+    validator = Draft202012Validator(
+        {"$ref": f"urn:api{schema['$ref']}"},
+        registry=registry,
+        format_checker=Draft202012Validator.FORMAT_CHECKER,
+    )
+    validator.validate(body)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_the_document_is_openapi_3_1(guarded: bool) -> None:
+    validate(openapi.document(DESCRIBED, guarded))
+
+
+def test_every_route_of_the_app_is_described_and_nothing_else(service: Service) -> None:
+    routes = create_app(service.resources).router.routes()
+    served = {(r.method, r.resource.canonical) for r in routes if r.resource}
+    heads = {(m, p) for m, p in served if m == "HEAD"}
+    paths = openapi.document(DESCRIBED, guarded=False)["paths"]
+    told = {(method.upper(), path) for path, item in paths.items() for method in item}
+    assert told == served - heads
+
+
+def test_operations_are_told_apart_by_their_ids() -> None:
+    paths = openapi.document(DESCRIBED, guarded=True)["paths"]
+    ids = [operation["operationId"] for item in paths.values() for operation in item.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_no_schema_is_left_that_nothing_refers_to(document: dict[str, Any]) -> None:
+    text = str(document)
+    unused = [n for n in document["components"]["schemas"] if f"/schemas/{n}'" not in text]
+    assert unused == []
+
+
+def test_only_what_is_guarded_asks_for_the_token() -> None:
+    paths = openapi.document(DESCRIBED, guarded=True)["paths"]
+    open_to_all = {
+        p for p, item in paths.items() if any(o.get("security") == [] for o in item.values())
+    }
+    assert open_to_all == {"/api/webhooks/github", "/health", "/livez", "/readyz", "/metrics"}
+    assert "401" in paths["/api/jobs"]["get"]["responses"]
+
+
+async def test_the_document_says_whether_a_token_is_needed(
+    service: Service, database_url: str, redis_url: str
+) -> None:
+    assert "security" not in (await service.call("GET", openapi.PATH)).body
+    async with serving(database_url, redis_url, API_TOKEN=TOKEN) as own:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        guarded = (await own.call("GET", openapi.PATH, headers=headers)).body
+        assert guarded["security"] == [{"bearer": []}]
+        assert guarded["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+async def test_the_parameters_of_a_list_are_those_that_it_takes(document: dict[str, Any]) -> None:
+    told = document["paths"]["/api/jobs"]["get"]["parameters"]
+    assert {p["name"] for p in told if p["in"] == "query"} == {
+        "limit", "cursor", "queue", "state", "kind", "projectId", "orgId", "deliveryId",
+        "createdAfter", "createdBefore",
+    }  # fmt: skip
+    state = next(p for p in told if p["name"] == "state")
+    assert state["schema"] == {"$ref": "#/components/schemas/State"}
+
+
+async def test_what_is_answered_is_what_the_document_says(
+    service: Service, document: dict[str, Any]
+) -> None:
+    """Every `GET` that answers JSON, on a record where each list has something."""
+    ids = await _fill(service)
+    for path, item in document["paths"].items():
+        if "get" not in item or path.endswith("/events") or path == "/metrics":
+            continue
+        for id_ in ids.get(path, [""]):
+            answer = await service.call("GET", path.replace("{id}", id_).replace("{name}", id_))
+            assert answer.status == 200, (path, answer.text)
+            check(document, schema_of(document, "get", path, 200), answer.body)
+            if "items" in answer.body and path != "/api/projects/{id}/artifacts":
+                assert answer.body["items"], path
+
+
+async def test_deliveries_are_answered_as_described(
+    service: Service, document: dict[str, Any]
+) -> None:
+    push = fresh()
+    answers = [
+        await service.deliver(recorded)
+        for recorded in (push, push, fresh("push_tag"), fresh("ping"))
+    ]
+    assert [a.status for a in answers] == [202, 202, 202, 200]
+    for answer in answers:
+        schema = schema_of(document, "post", "/api/webhooks/github", answer.status)
+        check(document, schema, answer.body)
+
+
+async def test_errors_are_answered_as_described(service: Service, document: dict[str, Any]) -> None:
+    for path, described, status in (
+        ("/api/jobs?limit=x", "/api/jobs", 400),
+        ("/api/jobs/x", "/api/jobs/{id}", 404),
+    ):
+        answer = await service.call("GET", path)
+        assert answer.status == status
+        check(document, schema_of(document, "get", described, status), answer.body)
+
+
+async def test_a_wrong_answer_would_be_noticed(document: dict[str, Any]) -> None:
+    with pytest.raises(Exception, match="'items' is a required property"):
+        check(document, schema_of(document, "get", "/api/jobs", 200), {"next": None})
+
+
+async def test_what_is_done_is_answered_as_described(
+    service: Service, document: dict[str, Any]
+) -> None:
+    ledger = Ledger(service.resources.pool)
+    waiting, busy = await added(ledger), await running(ledger)
+    first, second, third = [await buried(ledger) for _ in range(3)]
+    analysis = {"queue": "analysis", "data": {"projectId": str(new_id())}, "dedupeKey": "told"}
+    project = {"name": "n", "repoUrl": "https://example.org/x.git", "repository": "told/once"}
+    for method, path, id_, body, status in (
+        ("post", "/api/jobs/enqueue", "", analysis, 200),
+        ("post", "/api/jobs/enqueue", "", analysis, 200),
+        ("delete", "/api/jobs/{id}", waiting.id, None, 200),
+        ("delete", "/api/jobs/{id}", waiting.id, None, 409),
+        ("delete", "/api/jobs/{id}", busy.id, None, 202),
+        ("post", "/api/jobs/{id}/retry", first, None, 200),
+        ("post", "/api/dead-letters/{id}/retry", second, None, 200),
+        ("delete", "/api/dead-letters/{id}", third, None, 200),
+        ("post", "/api/dead-letters/retry", "", {"queue": "cleanup"}, 200),
+        ("post", "/api/dead-letters/discard", "", {"queue": "cleanup"}, 200),
+        ("patch", "/api/queues/{name}", "cleanup", {"rate": {"count": 1, "seconds": 1}}, 200),
+        ("post", "/api/queues/{name}/pause", "cleanup", {"reason": "x"}, 200),
+        ("post", "/api/queues/{name}/resume", "cleanup", None, 200),
+        ("patch", "/api/queues/{name}", "cleanup", {"rate": None}, 200),
+        ("post", "/api/projects", "", project, 201),
+        ("post", "/api/projects", "", project, 409),
+    ):
+        at = path.replace("{id}", str(id_)).replace("{name}", str(id_))
+        answer = await service.call(method.upper(), at, **({"json": body} if body else {}))
+        assert answer.status == status, (path, answer.text)
+        check(document, schema_of(document, method, path, status), answer.body)
+
+
+async def _fill(service: Service) -> dict[str, list[str]]:
+    """Something in every list; answers the ids for each path that takes one."""
+    ledger = Ledger(service.resources.pool)
+    project = (await service.enrol("open/api"))["id"]
+    letter, job = str(await buried(ledger)), await running(ledger)
+    await service.rows(
+        "INSERT INTO workers (id, host, pid, queues) VALUES ($1, 'h', 1, '{}')"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        WORKER,
+    )
+    schedule = {"name": "tidy", "queue": "cleanup", "cron": "@daily"}
+    payload = {"payload": {"task": "old_clones"}}
+    await service.call("POST", "/api/schedules", json=schedule | payload)
+    await service.call("POST", "/api/schedules/tidy/run")
+    return {
+        "/api/jobs/{id}": [letter, str(job.id)],
+        "/api/jobs/{id}/why": [letter, str(job.id)],
+        "/api/schedules/{name}": ["tidy"],
+        "/api/dead-letters/{id}": [letter],
+        "/api/queues/{name}": ["artifact-scan", "analysis"],
+        "/api/projects/{id}": [project],
+        "/api/projects/{id}/artifacts": [project],
+    }
+
+
+async def buried(ledger: Ledger) -> UUID:
+    """The id of a job that died."""
+    job = await running(ledger)
+    await ledger.bury(job, Failure("failed", "ValueError", "no", "Traceback"), ())
+    return job.id

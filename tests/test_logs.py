@@ -179,6 +179,8 @@ async def test_bound_fields_are_on_every_later_line_of_their_task_alone(
 
     await asyncio.gather(work(1), work(2))
     log.info("outside")
+    # The lines of one turn of the event loop are written together.
+    await asyncio.sleep(0)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(x.get("job_id"), x.get("attempt")) for x in lines] == [
         (1, 1), (2, 1), (None, None),
@@ -191,3 +193,22 @@ def test_short_secrets_do_not_shred_the_logs(capsys: pytest.CaptureFixture[str])
     structlog.get_logger("x").info("job.completed")
     assert json.loads(capsys.readouterr().err)["event"] == "job.completed"
     assert logs.clean("a job") == "a job"
+
+
+async def test_lines_of_one_turn_go_out_together_and_trouble_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs(level="info", as_json=True)
+    log = structlog.get_logger("x")
+    log.info("first")
+    assert capsys.readouterr().err == ""
+    log.warning("second")
+    assert [json.loads(x)["event"] for x in capsys.readouterr().err.splitlines()] == [
+        "first", "second",
+    ]  # fmt: skip
+    log.info("third")
+    logs.flush()
+    assert json.loads(capsys.readouterr().err)["event"] == "third"
+    await asyncio.sleep(0)
+    await asyncio.to_thread(log.info, "from a thread")
+    assert json.loads(capsys.readouterr().err)["event"] == "from a thread"

@@ -1,5 +1,7 @@
 """Structured logs: JSON lines in production, readable ones in development, secrets never."""
 
+import asyncio
+import atexit
 import json
 import logging
 import re
@@ -8,8 +10,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
-from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import orjson
@@ -24,13 +25,14 @@ _LEVELS = {"exception": "error", "warn": "warning"}
 _HARMLESS = frozenset({type(None), bool, int, float, UUID})
 _secrets: list[str] = []
 _encoded_secrets: list[bytes] = []
-_NOTHING: Mapping[str, object] = MappingProxyType({})
-_bound: ContextVar[Mapping[str, object]] = ContextVar("bound_log_fields", default=_NOTHING)
+_lines: "list[Lines]" = []
+_NOTHING: dict[str, object] = {}
+_bound: ContextVar[dict[str, object]] = ContextVar("bound_log_fields", default=_NOTHING)
 
 
 def bind(**fields: object) -> None:
     """Add these fields to every later line of this task; None is left out."""
-    _bound.set({**_bound.get(), **{k: v for k, v in fields.items() if v is not None}})
+    _bound.set(_bound.get() | {name: v for name, v in fields.items() if v is not None})
 
 
 def configure_logs(*, level: str, as_json: bool, secrets: Iterable[str] = ()) -> None:
@@ -71,7 +73,7 @@ def _complete(
 
 
 def _quick_logger(level: int, as_json: bool) -> Any:
-    """The logger class: structlog's own, with a short cut for the line of every push and attempt."""
+    """structlog's own logger class, with a short cut for the line of every push and attempt."""
     base = structlog.make_filtering_bound_logger(level)
     if not as_json or level > logging.INFO:
         return base
@@ -93,7 +95,7 @@ def _quick_line(event: str, fields: Mapping[str, Any]) -> bytes | None:
     if _name_secrets(tuple(line)):
         return None
     try:
-        written = orjson.dumps(line, option=orjson.OPT_UTC_Z)
+        written = orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z)
     except TypeError:
         return None
     # An address, an object within the line, or a secret: too much for a short cut.
@@ -149,9 +151,49 @@ def clean(text: str) -> str:
     return _USERINFO.sub(f"{_REDACTED}@", text) if "://" in text else text
 
 
+class Lines:
+    """Writes lines to a file: those of one turn of the event loop together, warnings at once."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._waiting: list[bytes] = []
+
+    def info(self, line: bytes) -> None:
+        """Write the line soon."""
+        self._waiting.append(line)
+        if len(self._waiting) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.flush)
+        except RuntimeError:  # no loop, or another thread
+            self.flush()
+
+    def warning(self, line: bytes) -> None:
+        """Write the line, and what came before it, now."""
+        self._waiting.append(line)
+        self.flush()
+
+    debug = info
+    warn = error = exception = critical = fatal = warning
+
+    def flush(self) -> None:
+        """Write what is waiting."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._file.write(b"\n".join([*waiting, b""]))
+            self._file.flush()
+
+
+def flush() -> None:
+    """Write what is waiting: for whoever is about to end the process the hard way."""
+    for lines in _lines:
+        lines.flush()
+
+
 def _logger_factory(as_json: bool) -> Any:
     if as_json:
-        return structlog.BytesLoggerFactory(file=sys.stderr.buffer)
+        _lines[:] = [Lines(sys.stderr.buffer)]
+        return lambda *_: _lines[0]
     return structlog.WriteLoggerFactory(file=sys.stderr)
 
 
@@ -188,6 +230,9 @@ def _route_standard_library(handler: logging.Handler, level: str) -> None:
         logger.addFilter(_warns)
     # Its traceback at every failed reconnection says no more than our own line about the outage.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
+
+
+atexit.register(flush)
 
 
 def _warns(record: logging.LogRecord) -> bool:

@@ -28,8 +28,11 @@ OLDEST_JOB_AGE = Gauge(
     "oldest_job_age_seconds", "How long the oldest due job waits", ["queue"], registry=REGISTRY
 )
 DEAD_LETTER_JOBS = Gauge("dead_letter_jobs", "Jobs in state dead", ["queue"], registry=REGISTRY)
+CONSERVATION_OFFENDERS = Gauge(
+    "conservation_offenders", "What is not accounted for; must be 0", ["kind"], registry=REGISTRY
+)
 SLA_BREACHES = Counter(
-    "job_sla_breaches", "Attempts that ran past the queue's SLA", ["queue"], registry=REGISTRY
+    "job_sla_breaches", "Jobs that ran past their queue's SLA", ["queue"], registry=REGISTRY
 )
 WORKER_HEARTBEAT = Gauge(
     "worker_last_heartbeat_timestamp_seconds", "Last heartbeat, Unix time", registry=REGISTRY

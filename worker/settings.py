@@ -54,6 +54,7 @@ class Settings(BaseModel):
     api_token: SecretStr | None = None
     git_cache_dir: Path = Path(tempfile.gettempdir()) / "switchyard-git"
     git_protocols: Annotated[list[str], Listed] = ["https"]
+    sla_alert_url: SecretStr | None = None
     queue_overrides: dict[str, dict[str, int]] = {}
 
     @field_validator("log_level", mode="before")
@@ -71,6 +72,11 @@ class Settings(BaseModel):
     def _redis_scheme(cls, value: SecretStr) -> SecretStr | None:
         return _with_scheme(value, {"redis", "rediss", "unix"}, "redis://host:6379/0")
 
+    @field_validator("sla_alert_url")
+    @classmethod
+    def _web_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(value, {"https", "http"}, "https://alerts.example/hook")
+
     @property
     def is_production(self) -> bool:
         """Whether development conveniences are off."""
@@ -83,15 +89,24 @@ class Settings(BaseModel):
 
     def secrets(self) -> list[str]:
         """Every text that must never be seen in a log."""
-        single = [self.github_token, self.api_token]
+        single = [self.github_token, self.api_token, self.sla_alert_url]
         passwords = [urlsplit(u.get_secret_value()).password for u in self._addresses()]
         return [
             *(s.get_secret_value() for s in (*self.github_webhook_secret, *single) if s),
             *(text for p in passwords if p for text in {p, unquote(p)}),
+            *self._hook_secrets(),
         ]
 
     def _addresses(self) -> list[SecretStr]:
-        return [u for u in (self.database_url, self.database_unpooled_url, self.redis_url) if u]
+        urls = self.database_url, self.database_unpooled_url, self.redis_url, self.sla_alert_url
+        return [u for u in urls if u]
+
+    def _hook_secrets(self) -> list[str]:
+        """What makes a webhook's address secret: all that comes after its host."""
+        if self.sla_alert_url is None:
+            return []
+        hook = urlsplit(self.sla_alert_url.get_secret_value())
+        return [part for part in (hook.path, hook.query) if part]
 
     @property
     def _develops(self) -> bool:

@@ -20,7 +20,7 @@ from worker.jobs.deliveries import Arrival, Deliveries
 from worker.jobs.ledger import Failure, Ledger
 from worker.jobs.model import JobResult
 from worker.jobs.projects import Projects
-from worker.jobs.reading import JobReader
+from worker.jobs.reading import JobQuery, JobReader
 
 
 class Colour(Enum):
@@ -92,14 +92,14 @@ async def test_everything_works_behind_a_transaction_pooler(database_url: str) -
 
 async def live_through_a_job(pool: asyncpg.Pool) -> None:
     ledger, project_id = Ledger(pool), await enrolled(pool)
-    accepted = await Deliveries(pool).accept(Arrival("d", "push", b"{}", {}))
+    [accepted] = await Deliveries(pool).accept([Arrival("d", "push", b"{}", {})])
     assert not accepted.duplicate
     job = await running(ledger, project_id=project_id, delivery_id="d")
     await ledger.retry_later(job, Failure("failed", "E", "m"), 0.0, ())
     job = await started(ledger, job.id)
     await ledger.complete(job, JobResult(True, "done"), ())
     assert (await row(pool, job.id))["state"] == "completed"
-    assert (await JobReader(pool).get(job.id))["attempts"][0]["outcome"] == "failed"
+    assert (await JobReader(pool).get(job.id)).attempts[0].outcome == "failed"
     assert (await Projects(pool).get(project_id)).plan == "free"
     await added(ledger)
 
@@ -127,7 +127,7 @@ async def test_a_closed_pool_is_record_unavailable(servers: Servers) -> None:
     pool = await connect_pool(servers.database_url, size=1)
     await pool.close()
     with pytest.raises(RecordUnavailable):
-        await JobReader(pool).page()
+        await JobReader(pool).page(JobQuery())
 
 
 async def test_a_connection_that_postgres_ends_is_record_unavailable(servers: Servers) -> None:

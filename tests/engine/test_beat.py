@@ -14,7 +14,7 @@ from worker.database.pool import connect_pool
 from worker.engine.attempts import Held, LeaseLost
 from worker.engine.beat import Beat
 from worker.engine.engine import Engine
-from worker.jobs.ledger import Claim, Ledger
+from worker.jobs.ledger import Claim
 from worker.jobs.model import StartedJob
 
 
@@ -27,7 +27,7 @@ async def start(engine: Engine, job_id: UUID, *, claimed: bool = True) -> Starte
     """Claim and start a job as this engine does, without running it."""
     claims = (await engine._claims["work"].claim(10)).claims if claimed else []
     [claim] = [c for c in claims if c.id == job_id] or [Claim(job_id, "token")]
-    [started] = await Ledger(engine._beat._pool).start([claim], engine.id, ["work"])
+    [started] = await engine.ledger.start([claim], engine.id, ["work"])
     assert isinstance(started, StartedJob)
     return started
 

@@ -159,7 +159,8 @@ async def test_a_dead_workers_place_is_free_when_its_lease_lapses(
         assert await turns.take(5) == ["k"]
         assert await turns.take(5) == []
     turns.tokens.clear()
-    assert await eventually(lambda: turns.take(5)) == ["k"]
+    again: list[str] = await eventually(lambda: turns.take(5))
+    assert again == ["k"]
     assert await turns.take(5) == []
     await turns.end()
     assert await turns.drain() == Counter(k=2)

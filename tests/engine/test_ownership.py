@@ -136,7 +136,7 @@ async def test_a_handler_that_ignores_its_cancellation_is_given_up(
         await scene.begun(job_id)
         for attempt in (1, 2):
             worker.held[job_id].deadline = 0.0
-            await engine._beat.once()
+            engine._overtime.look()
             await until(partial(is_running, scene, job_id, attempt + 1))
         assert await scene.history(job_id) == [(n, "timeout", "TimeoutError") for n in (1, 2)]
         assert worker._free == worker.max_jobs - 3, "both handlers keep their slots"

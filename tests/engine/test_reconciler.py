@@ -20,6 +20,7 @@ from worker.engine.reconciler import EPOCH_KEY, Reconciler
 from worker.jobs.events import Publisher, channel
 from worker.jobs.queues import Retention
 from worker.jobs.ring import Bell
+from worker.jobs.upkeep import Upkeep
 from worker.metrics import REGISTRY
 
 LONG_AGO = datetime.now(UTC) - timedelta(minutes=1)
@@ -69,7 +70,8 @@ async def test_lost_memory_voids_every_ring(
     pool: Pool, redis: ArqRedis, scene: Scene, log: LogCapture
 ) -> None:
     first, second = (
-        Reconciler(pool, redis, Bell(redis), Publisher(pool, redis), QUEUES) for _ in range(2)
+        Reconciler(Upkeep(pool), redis, Bell(redis), Publisher(pool, redis), QUEUES)
+        for _ in range(2)
     )
     await first.notice_lost_memory()
     await second.notice_lost_memory()
@@ -134,7 +136,7 @@ async def test_ended_jobs_beyond_the_retention_are_deleted(
 ) -> None:
     kept = Retention(2)
     queues = {"work": replace(QUEUES["work"], keep_completed=kept, keep_failed=Retention(1))}
-    reconciler = Reconciler(pool, redis, Bell(redis), Publisher(pool, redis), queues)
+    reconciler = Reconciler(Upkeep(pool), redis, Bell(redis), Publisher(pool, redis), queues)
     completed = [await ended(scene, "completed", minutes) for minutes in range(5)]
     dead = [await ended(scene, "dead", minutes) for minutes in range(3)]
     waiting = await scene.add("work")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.support import eventually
+from tests.chaos.processes import until
 from worker.database.pool import Pool
 from worker.jobs.ids import new_id
 from worker.jobs.ledger import Claim, Ledger, NotStarted
@@ -149,8 +149,13 @@ class CountingPool:
         return getattr(self._pool, name)
 
 
-async def blocked(pool: Pool) -> None:
-    """Wait until a statement waits for another's lock."""
+async def blocked(pool: Pool, statements: int = 1) -> None:
+    """Wait until so many statements wait for another's lock."""
     sql = """SELECT count(*) FROM pg_stat_activity
              WHERE wait_event_type = 'Lock' AND datname = current_database()"""
-    await eventually(lambda: pool.fetchval(sql))
+    await until(lambda: _at_least(pool, sql, statements))
+
+
+async def _at_least(pool: Pool, sql: str, count: int) -> bool:
+    found: int = await pool.fetchval(sql)
+    return found >= count

@@ -193,25 +193,6 @@ async def test_a_stale_attempt_finishes_nothing(pool: Pool, ledger: Ledger) -> N
     assert not await ledger.complete(owner, DONE, [])
 
 
-async def test_a_delivery_is_marked_with_what_became_of_it(pool: Pool, ledger: Ledger) -> None:
-    job = await running(ledger, delivery_id=await record_delivery(pool))
-    await ledger.retry_later(job, FAILURE, 0.0, ())
-    failed = await delivery(pool)
-    assert (failed["processed"], failed["processed_at"]) == (False, None)
-    assert (failed["retry_count"], failed["error_message"]) == (1, "no such thing")
-    await ledger.complete(await started(ledger, job.id), DONE, ())
-    done = await delivery(pool)
-    assert (done["processed"], done["retry_count"], done["error_message"]) == (True, 1, None)
-    assert done["processed_at"] is not None
-
-
-async def test_a_release_leaves_the_delivery_as_it_is(pool: Pool, ledger: Ledger) -> None:
-    job = await running(ledger, delivery_id=await record_delivery(pool))
-    before = await delivery(pool)
-    await ledger.release(job, "stopping")
-    assert await delivery(pool) == before
-
-
 async def test_answers_come_in_the_order_of_the_claims(ledger: Ledger) -> None:
     jobs = [await added(ledger) for _ in range(4)]
     ids = [j.id for j in reversed(jobs)] + [new_job().id]

@@ -1,7 +1,7 @@
 """Hypothesis drives the real ledger by random moves; a model says what must come of them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -14,10 +14,11 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from tests.jobs.records import KINDS, WORKER, new_job
 from worker.database.pool import Pool, connect_pool
+from worker.jobs import cancelling
 from worker.jobs.ids import new_id
 from worker.jobs.ledger import CRASHES_ALLOWED, Claim, Failure, Ledger, NotStarted
 from worker.jobs.model import JobResult, StartedJob
-from worker.jobs.states import State, may_become
+from worker.jobs.states import WAITING, State, may_become
 
 Answer = TypeVar("Answer")
 FAILURE = Failure("failed", "E", "m")
@@ -25,7 +26,7 @@ LATER = 3600.0
 # Few, so that each has a long life.
 MOST_JOBS = 2
 
-End = Callable[[Ledger, StartedJob], Coroutine[Any, Any, bool]]
+End = Callable[[Ledger, StartedJob], Awaitable[State | None]]
 # How to end an attempt for good or give it back: the state after it, its history, its failure.
 ENDS: dict[str, tuple[End, State, str | None, bool]] = {
     "complete": (
@@ -51,6 +52,7 @@ class Expected:
     crashes: int = 0
     claim: str | None = None
     due: bool = True
+    to_cancel: bool = False
     history: list[tuple[int, str]] = field(default_factory=list)
 
     def counts(self) -> tuple[State, int, int, int, str | None]:
@@ -72,24 +74,40 @@ class Expected:
     def _taken_over(self, token: str) -> str:
         self.history.append((self.attempt, "crashed"))
         self.crashes += 1
+        if self.to_cancel:
+            self.state, self.claim = State.CANCELLED, None
+            return "cancelled"
         if self.crashes >= CRASHES_ALLOWED:
             self.state, self.claim = State.DEAD, None
             return "poison"
         self.claim, self.attempt = token, self.attempt + 1
         return "started"
 
-    def end(self, attempt: int, after: State, outcome: str | None, *, counts: bool) -> bool:
-        """Whether the attempt may end, and its consequences."""
+    def cancel(self) -> None:
+        """What a request to cancel does."""
+        self.to_cancel = self.to_cancel or self.state is State.RUNNING
+        if self.state in WAITING:
+            self.state = State.CANCELLED
+
+    def end(self, attempt: int, after: State, outcome: str | None, *, counts: bool) -> State | None:
+        """What the job becomes when the attempt may end, and the consequences."""
         if self.state is not State.RUNNING or self.attempt != attempt:
-            return False
-        self.state, self.claim = after, None
+            return None
+        completes = after is State.COMPLETED
+        self.state = State.CANCELLED if self.to_cancel and not completes else after
+        self.claim = None
         self.failures += counts
         self.history += [(attempt, outcome)] if outcome else []
-        return True
+        return self.state
+
+
+async def in_loop(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The ledger's answers are futures of the running loop."""
+    return await ask()
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Random adds, starts, repeated starts, endings by owners and by stale workers, and retries."""
+    """Random adds, starts, repeats, endings by owners and by stale workers, cancels and retries."""
 
     pool: Pool
     loop: asyncio.AbstractEventLoop
@@ -138,22 +156,30 @@ class LedgerMachine(RuleBasedStateMachine):
     def end(self, attempt: tuple[Expected, StartedJob], how: str) -> None:
         job, started = attempt
         ask, after, outcome, counts = ENDS[how]
-        moved = self.move(job, ask(self.ledger, started))
+        moved = self.move(job, in_loop(lambda: ask(self.ledger, started)))
         assert moved is job.end(started.attempt, after, outcome, counts=counts)
         self.agree(job)
 
     @rule(attempt=attempts, snoozed=st.booleans(), delay=st.sampled_from([0.0, 0.0, LATER]))
     def postpone(self, attempt: tuple[Expected, StartedJob], snoozed: bool, delay: float) -> None:
         job, started = attempt
-        asked = (
-            self.ledger.snooze(started, delay, "x")
-            if snoozed
-            else self.ledger.retry_later(started, FAILURE, delay, ())
-        )
+
+        def ask() -> Awaitable[State | None]:
+            if snoozed:
+                return self.ledger.snooze(started, delay, "x")
+            return self.ledger.retry_later(started, FAILURE, delay, ())
+
         outcome = "snoozed" if snoozed else "failed"
-        moved = self.move(job, asked)
+        moved = self.move(job, in_loop(ask))
         assert moved is job.end(started.attempt, State.RETRYING, outcome, counts=not snoozed)
-        job.due = job.due and not (moved and delay)
+        job.due = job.due and not (moved is State.RETRYING and delay)
+        self.agree(job)
+
+    @rule(job=jobs)
+    def cancel(self, job: Expected) -> None:
+        [found] = self.move(job, self.pool.fetch(cancelling.SQL.cancel, [job.id], "pointless"))
+        assert State(found["state"]) is job.state
+        job.cancel()
         self.agree(job)
 
     @rule(job=jobs)

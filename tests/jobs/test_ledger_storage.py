@@ -27,7 +27,7 @@ async def test_what_json_cannot_hold_is_stored_cleaned(
     odd = JobResult(True, "done", {"value": value})
     results = [DONE, odd, DONE]
     ended = [ledger.complete(j, r, ()) for j, r in zip(jobs, results, strict=True)]
-    assert await asyncio.gather(*ended) == [True, True, True]
+    assert await asyncio.gather(*ended) == [State.COMPLETED] * 3
     assert (await row(pool, jobs[1].id))["result"]["success"] is True
 
 
@@ -46,7 +46,7 @@ async def test_a_failure_with_unstorable_text_is_recorded(
 ) -> None:
     job = await running(ledger)
     failure = Failure.of(ValueError(text)) if made == "of" else Failure("failed", "E", text, text)
-    assert await ledger.bury(job, failure, ())
+    assert await ledger.bury(job, failure, ()) is State.DEAD
     [kept] = await pool.fetch("SELECT message FROM job_attempts WHERE job_id = $1", job.id)
     assert kept["message"] == (await row(pool, job.id))["error"]
     assert "\0" not in kept["message"]
@@ -77,7 +77,7 @@ async def test_what_cannot_be_stored_at_all_fails_its_own_job_only(
         *(ledger.complete(j, r, ()) for j, r in zip(jobs, results, strict=True)),
         return_exceptions=True,
     )
-    assert [e for n, e in enumerate(ended) if n != 2] == [True] * 4
+    assert [e for n, e in enumerate(ended) if n != 2] == [State.COMPLETED] * 4
     assert isinstance(ended[2], UNSTORABLE)
     assert await state_of(pool, jobs[2].id) is State.RUNNING
 
@@ -89,5 +89,5 @@ async def test_an_attempt_that_a_constraint_refuses_fails_alone(pool: Pool, ledg
         *(ledger.bury(j, FAILURE if n != 1 else odd, ()) for n, j in enumerate(jobs)),
         return_exceptions=True,
     )
-    assert [e for n, e in enumerate(ended) if n != 1] == [True] * 3
+    assert [e for n, e in enumerate(ended) if n != 1] == [State.DEAD] * 3
     assert isinstance(ended[1], UNSTORABLE)

@@ -27,8 +27,8 @@ POLICY: dict[str, tuple[set[str], int, int, float, float | None, list[float]]] =
     "flagship:notifications": ({"notification"}, 4, 10, 30, 30, [1, 2, 3]),
     "flagship:auto-actions": ({"auto_action"}, 4, 5, 30, 10, [1, 2, 4]),
     "flagship:maintenance": (
-        {"period_rollover", "usage_aggregation", "dead_letter_cleanup"}, 1, 1, 30 * MINUTE, None,
-        [],
+        {"period_rollover", "usage_aggregation", "dead_letter_cleanup", "retention"},
+        1, 1, 30 * MINUTE, None, [],
     ),
 }  # fmt: skip
 # name: completed and failed, each a count and an age in seconds.

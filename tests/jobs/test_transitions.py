@@ -30,7 +30,7 @@ STARTABLE = {State.QUEUED, State.RETRYING, State.RUNNING}
 async def test_a_running_attempt_ends_as_asked(pool: Pool, ledger: Ledger, end: str) -> None:
     after, move = ENDS[end]
     job = await placed(pool, State.RUNNING)
-    assert await move(ledger, job) is True
+    assert await move(ledger, job) is after
     assert await state_of(pool, job.id) is after
     assert may_become(State.RUNNING, after)
 
@@ -42,7 +42,7 @@ async def test_nothing_but_a_running_job_can_be_ended(
 ) -> None:
     job = await placed(pool, state)
     before = await row(pool, job.id)
-    assert await ENDS[end][1](ledger, job) is False
+    assert await ENDS[end][1](ledger, job) is None
     assert await row(pool, job.id) == before
     assert await history(pool, job.id) == []
 
@@ -86,6 +86,6 @@ async def test_an_unknown_job_is_gone_and_ends_nothing(pool: Pool, ledger: Ledge
     job = await placed(pool, State.RUNNING)
     await pool.execute("DELETE FROM jobs")
     assert await asked(ledger, job.id, "t") == NotStarted(Claim(job.id, "t"), "gone")
-    assert await ledger.complete(job, DONE, ()) is False
+    assert await ledger.complete(job, DONE, ()) is None
     assert await ledger.retry_dead([job.id]) == []
     assert await events_of(pool, job.id) == []

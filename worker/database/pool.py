@@ -29,6 +29,8 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
+    # A statement on a connection whose end the server has announced and not yet made.
+    asyncpg.InternalClientError,
 )
 # What opening a connection can raise besides: a wrong password, an unknown database.
 REFUSED: tuple[type[Exception], ...] = (*UNAVAILABLE, asyncpg.PostgresError)
@@ -69,6 +71,16 @@ async def unavailable_as_error() -> AsyncIterator[None]:
         if isinstance(error, asyncpg.InterfaceError) and "clos" not in str(error):
             raise
         raise RecordUnavailable(f"Postgres cannot be reached: {describe(error)}") from error
+
+
+async def fetch(pool: Pool, sql: str, *arguments: Any) -> list[asyncpg.Record]:
+    """Run a statement, again when it lost a deadlock. Raises RecordUnavailable."""
+    async with unavailable_as_error():
+        while True:
+            try:
+                return await pool.fetch(sql, *arguments)
+            except TRY_AGAIN:
+                continue
 
 
 def describe(error: BaseException) -> str:

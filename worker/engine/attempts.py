@@ -15,6 +15,14 @@ class Released(Exception):
     """This worker is stopping and gives the job back."""
 
 
+class Cancelled(Exception):
+    """Somebody asked for the job to be cancelled."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class TimedOut(Exception):
     """The handler ran for longer than its queue allows."""
 
@@ -59,19 +67,33 @@ class Interruption:
 
 @dataclass(slots=True)
 class Held:
-    """A lease of this worker, and the attempt that runs under it once the ledger has started it."""
+    """A lease of this worker, and the attempt that runs under it once the ledger has started it.
+
+    `started` is when it began, `deadline` when it is given up, `sla_at` when it has taken too long
+    for its queue's SLA; monotonic seconds, the latter two infinite when they do not apply.
+    """
 
     token: str
     interruption: Interruption = field(default_factory=Interruption)
     job: StartedJob | None = None
     task: asyncio.Task[None] | None = None
     deadline: float = float("inf")
+    started: float = 0.0
+    sla_at: float = float("inf")
+
+    @property
+    def handling(self) -> bool:
+        """Whether its handler is running."""
+        return self.job is not None and self.interruption.handling
 
 
 async def outcome_of(
     handle: Callable[[], Awaitable[Outcome]], interruption: Interruption, limit: TimedOut
 ) -> Outcome | BaseException:
-    """What the handler answered, or the error that it ended with, or why it was interrupted."""
+    """What the handler answered, or the error that it ended with, or why it was interrupted.
+
+    A handler that was told to end for good may say with any error that it did.
+    """
     timer = asyncio.get_running_loop().call_later(limit.seconds, interruption.interrupt, limit)
     try:
         interruption.begin()
@@ -79,7 +101,7 @@ async def outcome_of(
     except asyncio.CancelledError as error:
         return interruption.reason or error
     except BaseException as error:  # noqa: BLE001  a handler's SystemExit is its own failure
-        return error
+        return interruption.reason if isinstance(interruption.reason, Cancelled) else error
     finally:
         timer.cancel()
         interruption.end()

@@ -1,28 +1,24 @@
 """The pulse of a worker: every lease/3 it renews its leases and its row, and compares notes."""
 
 import asyncio
-import os
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from worker.database import queries
-from worker.database.pool import Pool, unavailable_as_error
 from worker.engine.claims import LEASE_MS, Claims
 from worker.engine.outages import OUTAGES, sleep_unless
 from worker.engine.queue_worker import QueueWorker
-from worker.jobs import ledger as ledger_module
 from worker.jobs.ledger import Ledger
 from worker.jobs.model import Attempt
+from worker.jobs.presence import Presence
 from worker.jobs.ring import Bell, Ring
+from worker.jobs.states import State
 
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = LEASE_MS / 3000
-SQL = queries.load(ledger_module.__file__)
 
 
 class Beat:
@@ -34,14 +30,14 @@ class Beat:
 
     def __init__(
         self,
-        pool: Pool,
+        presence: Presence,
         ledger: Ledger,
         bell: Bell,
         worker_id: str,
         workers: Mapping[str, QueueWorker],
         claims: Mapping[str, Claims],
     ) -> None:
-        self._pool = pool
+        self._presence = presence
         self._ledger = ledger
         self._bell = bell
         self._id = worker_id
@@ -69,23 +65,20 @@ class Beat:
     async def stamp_heartbeat(self) -> None:
         """Record the time of the 30-second heartbeat."""
         try:
-            async with unavailable_as_error():
-                await self._pool.execute(SQL.stamp_heartbeat, self._id)
+            await self._presence.stamp_heartbeat()
         except OUTAGES as error:
             log.warning("worker.heartbeat_not_recorded", error=str(error))
 
     async def leave(self) -> None:
         """Take this worker off the list."""
         try:
-            async with unavailable_as_error():
-                await self._pool.execute(SQL.farewell, self._id)
+            await self._presence.leave()
         except OUTAGES as error:
             log.warning("worker.farewell_failed", error=str(error))
 
     async def _renew_leases(self) -> None:
         for queue, worker in self._workers.items():
-            worker.give_up_overrun()
-            leases = worker.leases()
+            leases = worker.slots.leases()
             if not leases:
                 continue
             try:
@@ -96,9 +89,7 @@ class Beat:
 
     async def _ask_the_record(self, queue: str, lost: Sequence[UUID]) -> None:
         """Somebody else has these leases: stop what the record has given them, too."""
-        async with unavailable_as_error():
-            rows = await self._pool.fetch(SQL.held_by, self._id)
-        ours = {(r["id"], r["attempt"]) for r in rows}
+        ours = {(r["id"], r["attempt"]) for r in await self._presence.held()}
         for job_id in lost:
             held = self._workers[queue].held.get(job_id)
             if held is not None and held.job and (job_id, held.job.attempt) not in ours:
@@ -108,12 +99,8 @@ class Beat:
     async def _renew_row(self) -> None:
         running = sum(len(w.held) for w in self._workers.values())
         try:
-            async with unavailable_as_error():
-                await self._pool.execute(
-                    SQL.beat, self._id, socket.gethostname(), os.getpid(), [*self._workers], running
-                )
-                rows = await self._pool.fetch(SQL.held_by, self._id)
-            await self._compare(rows)
+            await self._presence.renew(self._workers, running)
+            await self._compare(await self._presence.held())
         except OUTAGES as error:
             log.warning("worker.beat_failed", error=str(error))
 
@@ -134,8 +121,8 @@ class Beat:
         """A job that the record says we run, and we do not: a start or an end went wrong."""
         log.warning("job.astray", job_id=str(row["id"]))
         attempt = Attempt(row["id"], row["attempt"], self._id)
-        await self._ledger.release(attempt, "its worker lost track of it")
-        await self._bell.ring([Ring.of_row(row)])
+        if await self._ledger.release(attempt, "its worker lost track of it") is State.QUEUED:
+            await self._bell.ring([Ring.of_row(row)])
 
     def _lose(self, job_id: UUID) -> None:
         log.warning("job.taken_over", job_id=str(job_id))

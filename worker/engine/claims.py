@@ -10,7 +10,7 @@ import structlog
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 from redis.asyncio import Redis
 
-from worker.database.batcher import Batcher
+from worker.database.batcher import Gatherer
 from worker.engine.outages import REDIS_AWAY
 from worker.jobs.ledger import Claim
 from worker.jobs.queues import Queue, Rate
@@ -46,7 +46,7 @@ class Claimed:
     next_due_ms: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settlement:
     """A lease to give up. `delay_ms` until the id is due again; NEVER when the job has ended."""
 
@@ -75,9 +75,7 @@ class Claims:
             queue_script(redis, Path(__file__).with_name(f"{name}.lua"))
             for name in ("claim", "settle", "renew", "release")
         )
-        self._settlements: Batcher[Settlement, None] = Batcher(
-            self._settle_many, max_items=MOST_IDS
-        )
+        self._settlements: Gatherer[Settlement] = Gatherer(self._settle_many, max_items=MOST_IDS)
 
     async def claim(self, slots: int) -> Claimed:
         """Lease up to `slots` ids that are due."""
@@ -97,7 +95,7 @@ class Claims:
 
     def settle(self, settlement: Settlement) -> None:
         """Have a lease given up soon. Nothing happens when the token no longer owns it."""
-        self._settlements.post(settlement)
+        self._settlements.put(settlement)
 
     async def renew(self, held: Mapping[UUID, str]) -> list[UUID]:
         """Extend these leases (id → token); answers those that somebody else owns now."""
@@ -118,7 +116,7 @@ class Claims:
         """Wait until every settlement under way has been made."""
         await self._settlements.drain()
 
-    async def _settle_many(self, settlements: Sequence[Settlement]) -> list[None]:
+    async def _settle_many(self, settlements: Sequence[Settlement]) -> None:
         arguments = [part for s in settlements for part in (s.id, s.token, s.delay_ms)]
         if self._metas:
             for settlement in settlements:
@@ -130,7 +128,6 @@ class Claims:
         except REDIS_AWAY as error:
             # The leases lapse by themselves, and the record refuses to start what has ended.
             log.warning("settle.failed", queue=self._queue, error=str(error))
-        return [None] * len(settlements)
 
     async def _release_unanswered(self) -> None:
         for token in list(self._unanswered):

@@ -10,14 +10,19 @@ import structlog
 from arq.connections import ArqRedis
 from arq.worker import Function, Worker
 
-from worker.engine.attempts import Held, LeaseLost, Released
-from worker.engine.claims import NEVER, Claims, Settlement
-from worker.engine.executor import Ended, Executor
-from worker.engine.outages import OUTAGES, REDIS_AWAY, Patience
+from worker.engine.attempts import Cancelled, Held, LeaseLost, Released
+from worker.engine.claims import NEVER, Claims, Limits, Settlement
+from worker.engine.decisions import Ended
+from worker.engine.executor import Executor
+from worker.engine.outages import REDIS_AWAY, Patience
+from worker.engine.slots import Slots
+from worker.engine.starting import Starter
 from worker.engine.wakeup import Wakeup
 from worker.errors import RecordUnavailable
 from worker.jobs.ledger import Claim, Ledger, NotStarted
 from worker.jobs.model import StartedJob
+from worker.jobs.presence import ToCancel
+from worker.jobs.queue_controls import Control
 from worker.jobs.queues import Queue
 from worker.jobs.registry import Registry
 from worker.metrics import JOBS_IN_PROGRESS
@@ -34,10 +39,15 @@ GIVEN_BACK_MS = {
 }
 # How long after its time limit a job that ignores its cancellation is given up.
 OVERRUN_GRACE_SECONDS = 30.0
+# The same of a job that somebody cancelled: people wait for it.
+CANCEL_GRACE_SECONDS = 5.0
 
 
 class QueueWorker(Worker):
-    """Claims, starts and finishes one queue's jobs in batches; each attempt is its own task."""
+    """Claims, starts and finishes one queue's jobs in batches; each attempt is its own task.
+
+    It claims nothing before it was told for the first time what to obey.
+    """
 
     def __init__(
         self,
@@ -61,18 +71,20 @@ class QueueWorker(Worker):
             handle_signals=False,
         )
         self.queue = queue
-        self.held: dict[UUID, Held] = {}
-        self._stuck: set[asyncio.Task[None] | None] = set()
-        self._worker_id = worker_id
-        self._kinds = kinds
-        self._ledger = ledger
+        self.slots = Slots()
+        self._control: Control | None = None
         self._claims = claims
         self._executor = executor
         self._wakeup = wakeup
         self._stopping = asyncio.Event()
-        self._slot_freed = asyncio.Event()
+        self._starter = Starter(queue.name, worker_id, kinds, ledger, self._stopping)
         self._background: set[asyncio.Task[Any]] = set()
         JOBS_IN_PROGRESS.labels(queue.name).set_function(lambda: len(self.held))
+
+    @property
+    def held(self) -> dict[UUID, Held]:
+        """The leases of this worker, by job id."""
+        return self.slots.held
 
     async def main(self) -> None:
         """Claim whenever there is a free slot and a reason to look, until told to stop."""
@@ -80,7 +92,7 @@ class QueueWorker(Worker):
         next_due_ms: float | None = 0.0
         while not self._stopping.is_set():
             try:
-                await self._wait_for_slot()
+                await self._wait_until_allowed()
                 if next_due_ms != 0.0:
                     await self._wakeup.wait(self.queue.name, next_due_ms)
                 next_due_ms = await self._claim_and_begin()
@@ -92,8 +104,7 @@ class QueueWorker(Worker):
     async def stop(self, seconds: float) -> None:
         """Claim no more; let running jobs end for up to `seconds`; give the rest back."""
         self._stopping.set()
-        self._slot_freed.set()
-        self._wakeup.signal(self.queue.name)
+        self._look_again()
         await self._wait_for_tasks(seconds)
         for held in self.held.values():
             held.interruption.interrupt(Released("the worker was asked to stop"))
@@ -102,18 +113,27 @@ class QueueWorker(Worker):
             log.error("job.ignored_stop", queue=self.queue.name, job_id=str(job_id))
         await self._claims.drain()
 
-    def leases(self) -> dict[UUID, str]:
-        """The leases to be extended: id → token."""
-        return {i: h.token for i, h in self.held.items()}
+    def obey(self, control: Control) -> None:
+        """From now on claim as operators want; what runs goes on."""
+        if control == self._control:
+            return
+        self._control = control
+        effective = control.applied_to(self.queue)
+        self.max_jobs = effective.concurrency
+        self._claims.limits = Limits.of(effective)
+        self._look_again()
+
+    def cancel(self, wanted: ToCancel) -> None:
+        """Interrupt an attempt that somebody wants to end. Nothing happens at the second time."""
+        held = self.held.get(wanted.job_id)
+        if held is not None and (held.job is None or held.job.attempt == wanted.attempt):
+            held.interruption.interrupt(Cancelled(wanted.reason))
+            held.deadline = min(held.deadline, time.monotonic() + CANCEL_GRACE_SECONDS)
 
     def give_up_overrun(self) -> None:
-        """Part with jobs that ran on long past their limit; their handlers keep their slots."""
-        now = time.monotonic()
-        for job_id, held in [*self.held.items()]:
-            if held.deadline <= now and held.interruption.handling and held.job is not None:
-                self._stuck.add(held.task)
-                del self.held[job_id]
-                self._spawn(self._give_up(held.job, held))
+        """Part with jobs that ran on long past their end; their handlers keep their slots."""
+        for held in self.slots.part_with_overrun(time.monotonic()):
+            self._spawn(self._give_up(held))
 
     def lose(self, job_id: UUID) -> None:
         """Another worker owns the job now: stop working on it."""
@@ -123,75 +143,59 @@ class QueueWorker(Worker):
 
     @property
     def _free(self) -> int:
-        return self.max_jobs - len(self.held) - len(self._stuck)
+        return self.max_jobs - self.slots.taken
 
-    async def _wait_for_slot(self) -> None:
-        while self._free < 1 and not self._stopping.is_set():
+    @property
+    def _may_claim(self) -> bool:
+        return self._free > 0 and self._control is not None and not self._control.paused
+
+    async def _wait_until_allowed(self) -> None:
+        while not self._may_claim and not self._stopping.is_set():
             self._wakeup.busy(self.queue.name)
-            self._slot_freed.clear()
-            await self._slot_freed.wait()
+            self.slots.changed.clear()
+            await self.slots.changed.wait()
+
+    def _look_again(self) -> None:
+        self.slots.changed.set()
+        self._wakeup.signal(self.queue.name)
 
     async def _claim_and_begin(self) -> float | None:
         """Claim once; answers when to look again: 0 at once, else ms until the next id is due."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or not self._may_claim:
             return None
         claimed = await self._claims.claim(self._free)
-        fresh = [c for c in claimed.claims if not self._adopted(c)]
-        for claim in fresh:
-            self.held[claim.id] = Held(claim.token)
+        fresh = [c for c in claimed.claims if self.slots.take(c)]
         if fresh:
             self._spawn(self._begin(fresh))
         return None if claimed.next_due_ms is None else max(claimed.next_due_ms, 0.0)
 
-    def _adopted(self, claim: Claim) -> bool:
-        """Keep running what runs here already: its lease was lost for a moment."""
-        held = self.held.get(claim.id)
-        if held is not None:
-            held.token = claim.token
-        return held is not None
-
     async def _begin(self, claims: Sequence[Claim]) -> None:
-        try:
-            answers = await self._started(claims)
-        except RecordUnavailable as error:
-            log.warning("start.failed", queue=self.queue.name, error=str(error))
-            answers = [NotStarted(c, "unavailable") for c in claims]
-        except Exception:  # a defect here must not hold the leases for good
-            log.exception("start.crashed", queue=self.queue.name)
-            answers = [NotStarted(c, "error") for c in claims]
-        for answer in answers:
+        for answer in await self._starter.start(claims):
             if isinstance(answer, NotStarted):
                 self._turn_away(answer)
             else:
                 self._launch(answer)
 
-    async def _started(self, claims: Sequence[Claim]) -> list[StartedJob | NotStarted]:
-        """Start in the ledger, however long that is away: with the same tokens it counts once."""
-        patience = Patience(self._stopping)
-        while True:
-            try:
-                return await self._ledger.start(claims, self._worker_id, self._kinds)
-            except OUTAGES as error:
-                if self._stopping.is_set():
-                    raise
-                log.warning("start.delayed", queue=self.queue.name, error=str(error))
-                await patience.wait()
-
     def _launch(self, job: StartedJob) -> None:
-        held = self.held[job.id]
-        held.job = job
-        held.deadline = time.monotonic() + self.queue.timeout + OVERRUN_GRACE_SECONDS
+        held, now = self.held[job.id], time.monotonic()
+        held.job, held.started = job, now
+        held.deadline = min(held.deadline, now + self.queue.timeout + OVERRUN_GRACE_SECONDS)
+        if self.queue.sla is not None:
+            held.sla_at = now + self.queue.sla
         held.task = self.loop.create_task(self._run(job, held))
 
     async def _run(self, job: StartedJob, held: Held) -> None:
         try:
             ended = await self._ended(job, self._executor.run(job, held.interruption))
         finally:
-            self._let_go(job.id, held)
+            self.slots.let_go(job.id, held)
         self._settle(job, held, ended)
 
-    async def _give_up(self, job: StartedJob, held: Held) -> None:
-        self._settle(job, held, await self._ended(job, self._executor.give_up(job)))
+    async def _give_up(self, held: Held) -> None:
+        assert held.job is not None
+        reason, seconds = held.interruption.reason, time.monotonic() - held.started
+        ending = self._executor.give_up(held.job, reason, seconds)
+        self._settle(held.job, held, await self._ended(held.job, ending))
 
     async def _ended(self, job: StartedJob, ending: Awaitable[Ended]) -> Ended | None:
         try:
@@ -209,19 +213,12 @@ class QueueWorker(Worker):
 
     def _turn_away(self, answer: NotStarted) -> None:
         """Give back an id that did not start; for good only if the record does not wait."""
-        write = log.error if answer.reason == "poison" else log.debug
+        write = {"poison": log.error, "cancelled": log.warning}.get(answer.reason, log.debug)
         write("claim.turned_away", queue=self.queue.name, job_id=str(answer.claim.id),
               reason=answer.reason)  # fmt: skip
         held, delay = self.held[answer.claim.id], GIVEN_BACK_MS.get(answer.reason, NEVER)
-        self._let_go(answer.claim.id, held)
+        self.slots.let_go(answer.claim.id, held)
         self._claims.settle(Settlement(str(answer.claim.id), held.token, delay))
-
-    def _let_go(self, job_id: UUID, held: Held) -> None:
-        if self.held.get(job_id) is held:
-            del self.held[job_id]
-        else:
-            self._stuck.discard(held.task)
-        self._slot_freed.set()
 
     def _count(self, ended: Ended) -> None:
         self.jobs_complete += ended.status == "completed"

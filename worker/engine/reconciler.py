@@ -11,19 +11,16 @@ import structlog
 from asyncpg import Record
 from redis.asyncio import Redis
 
-from worker.database import queries
-from worker.database.pool import Pool, unavailable_as_error
 from worker.engine.claims import LEASE_MS
 from worker.engine.outages import OUTAGES, sleep_unless
-from worker.jobs import ledger
 from worker.jobs.events import Publisher
 from worker.jobs.queues import Queue
 from worker.jobs.ring import Bell, Ring
+from worker.jobs.upkeep import Upkeep
 from worker.metrics import DEAD_LETTER_JOBS, OLDEST_JOB_AGE, QUEUE_SIZE, RECONCILED
 
 log = structlog.get_logger(__name__)
 
-SQL = queries.load(ledger.__file__)
 TICK_SECONDS = 2.0
 BATCH = 1000
 # How often a tick may go round for more: a backlog must not keep the other steps waiting.
@@ -41,13 +38,13 @@ class Reconciler:
 
     def __init__(
         self,
-        pool: Pool,
+        upkeep: Upkeep,
         redis: Redis,
         bell: Bell,
         publisher: Publisher,
         queues: Mapping[str, Queue],
     ) -> None:
-        self._pool = pool
+        self._upkeep = upkeep
         self._redis = redis
         self._bell = bell
         self._publisher = publisher
@@ -66,8 +63,7 @@ class Reconciler:
         """Every step once, whatever becomes of the others."""
         for step in self._steps():
             try:
-                async with unavailable_as_error():
-                    await step()
+                await step()
             except OUTAGES as error:
                 log.warning("reconcile.failed", step=step.__name__, error=str(error))
         self._ticks += 1
@@ -90,22 +86,22 @@ class Reconciler:
         if created or self._epoch not in (None, epoch):
             # A worker that comes to an empty Redis cannot tell a new one from one that forgot.
             (log.info if self._epoch is None else log.warning)("redis.lost_memory")
-            await self._pool.execute(SQL.forget_rings)
+            await self._upkeep.forget_rings()
         self._epoch = epoch
 
     async def ring_unrung(self) -> int:
         """Ring every waiting job that is due and was not rung lately."""
-        return await self._ring_all("unrung", lambda: self._pool.fetch(SQL.pick_unrung, BATCH))
+        return await self._ring_all("unrung", lambda: self._upkeep.unrung(BATCH))
 
     async def ring_abandoned(self) -> int:
         """Ring every running job whose worker has been silent for too long."""
         return await self._ring_all(
-            "abandoned", lambda: self._pool.fetch(SQL.pick_abandoned, SILENT_SECONDS, BATCH)
+            "abandoned", lambda: self._upkeep.abandoned(SILENT_SECONDS, BATCH)
         )
 
     async def measure(self) -> None:
         """Bring the gauges of the queues up to date."""
-        rows = await self._pool.fetch(SQL.counts)
+        rows = await self._upkeep.counts()
         counted = {(r["queue"], r["status"]): r["jobs"] for r in rows}
         oldest = {r["queue"]: r["oldest"] for r in rows if r["status"] == "queued"}
         for queue in self._queues:
@@ -117,19 +113,17 @@ class Reconciler:
     async def prune(self) -> None:
         """Delete ended jobs beyond each queue's retention, old events, and workers long gone."""
         for queue in self._queues.values():
-            for states, keep in (
-                (["completed", "superseded", "cancelled"], queue.keep_completed),
-                (["dead"], queue.keep_failed),
-            ):
-                await self._pool.execute(SQL.prune, queue.name, states, keep.count, keep.age)
-        await self._pool.execute(SQL.prune_events)
-        await self._pool.execute(SQL.forget_silent_workers)
+            await self._upkeep.prune(queue)
+        await self._upkeep.prune_events()
+        await self._upkeep.forget_silent_workers()
 
     async def _ring_all(self, reason: str, pick: Callable[[], Awaitable[Sequence[Record]]]) -> int:
         total = 0
         for _ in range(MOST_ROUNDS):
             rows = await pick()
             added = await self._bell.ring(Ring.of_row(r, r["run_at_ms"]) for r in rows)
+            if rows:
+                await self._upkeep.rang([r["id"] for r in rows])
             total += added
             # Rings that were all there already mean a backlog, not a loss: no hurry.
             if len(rows) < BATCH or not added:

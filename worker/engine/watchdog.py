@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 
+from worker import logs
+
 EXIT_CODE = 70
 
 
@@ -53,6 +55,7 @@ class Watchdog:
                 self._end(still * self._tick)
 
     def _end(self, stuck: float) -> None:
+        logs.flush()
         print(f"watchdog: the event loop was stuck for {stuck:.0f} s", file=sys.stderr)  # noqa: T201
         faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
         os._exit(EXIT_CODE)

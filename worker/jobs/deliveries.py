@@ -8,10 +8,9 @@ from uuid import UUID
 import asyncpg
 
 from worker.database import queries
-from worker.database.batcher import Batcher
 from worker.database.pool import TRY_AGAIN, Pool, encode_json, unavailable_as_error
 from worker.jobs import ledger
-from worker.jobs.ledger import UNSTORABLE, Ledger
+from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob
 from worker.jobs.ring import Ring
 from worker.jobs.rows import add_arguments, columns
@@ -20,7 +19,7 @@ SQL = queries.load(__file__)
 LEDGER_SQL = queries.load(ledger.__file__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
     """A delivery and what it asks for: jobs, or the reason why there are none."""
 
@@ -34,6 +33,7 @@ class Arrival:
     project_id: UUID | None = None
     ref: str | None = None
     ignored_reason: str | None = None
+    traceparent: str | None = None
     jobs: tuple[NewJob, ...] = ()
 
     def planned(self) -> list[dict[str, str]]:
@@ -41,7 +41,7 @@ class Arrival:
         return [{"id": str(j.id), "queue": j.queue} for j in self.jobs]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Acceptance:
     """What the record says of a delivery. `to_ring` are its jobs that may start now."""
 
@@ -52,32 +52,23 @@ class Acceptance:
 
 
 class Deliveries:
-    """Accepts deliveries; many at once share a statement."""
+    """Accepts deliveries, and knows those accepted before."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._ledger = Ledger(pool)
-        self._batches = Batcher(self._accept_many, max_items=100, max_flushes=2, isolate=UNSTORABLE)
 
-    async def accept(self, arrival: Arrival) -> Acceptance:
-        """Record a delivery. When this returns it is committed.
+    async def accept(self, arrivals: Sequence[Arrival]) -> list[Acceptance]:
+        """Record deliveries in one statement. When this returns they are committed.
 
         A delivery seen before keeps its first jobs; those that are dead are queued again. Raises
-        RecordUnavailable when Postgres is away: then nothing was promised.
+        RecordUnavailable when Postgres is away, and one of UNSTORABLE when it refuses a value: then
+        nothing of any of them was promised.
         """
         async with unavailable_as_error():
-            return await self._batches.submit(arrival)
+            return await self._accept(arrivals)
 
-    async def accept_many(self, arrivals: Sequence[Arrival]) -> list[Acceptance]:
-        """The same for many, in one statement: an error is an error of them all."""
-        async with unavailable_as_error():
-            return await self._accept_many(arrivals)
-
-    async def drain(self) -> None:
-        """Wait until nothing is on its way to the record."""
-        await self._batches.drain()
-
-    async def _accept_many(self, arrivals: Sequence[Arrival]) -> list[Acceptance]:
+    async def _accept(self, arrivals: Sequence[Arrival]) -> list[Acceptance]:
         # In one order everywhere, so that two processes with the same deliveries cannot deadlock.
         first = {a.delivery_id: a for a in reversed(arrivals)}
         ordered = [first[i] for i in sorted(first)]
@@ -90,10 +81,11 @@ class Deliveries:
         rows = columns(
             (
                 (a.delivery_id, a.event, a.action, a.repository, a.repository_id, a.project_id,
-                 a.ref, a.body, encode_json(a.headers), encode_json(a.planned()), a.ignored_reason)
+                 a.ref, a.body, encode_json(a.headers), encode_json(a.planned()), a.ignored_reason,
+                 a.traceparent)
                 for a in arrivals
             ),
-            11,
+            12,
         )  # fmt: skip
         jobs = add_arguments([j for a in arrivals for j in a.jobs])
         return {r["delivery_id"] for r in await self._fetch(SQL.accept, *rows, *jobs)}

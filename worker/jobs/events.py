@@ -3,6 +3,9 @@
 Channel `project:{id}` carries exactly `{"event","projectId","timestamp","payload"}`; the capped
 stream `project:{id}:events` keeps the same text for replay. At least once: `payload.eventId` lets
 a reader tell a repeat.
+
+Progress is not recorded as events, and may get lost. It goes over the same channel, and into a
+short stream of its own, so that it pushes nothing else out.
 """
 
 from collections.abc import Sequence
@@ -21,11 +24,13 @@ from worker.jobs.ids import new_id
 SQL = queries.load(__file__)
 REPLAY_LENGTH = 1000
 REPLAY_SECONDS = 7 * 86_400
+PROGRESS_LENGTH = 200
+PROGRESS_SECONDS = 60
 _OVERDUE_SECONDS = 2.0
 _OVERDUE_BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewEvent:
     """Something that people watching a project want to know."""
 
@@ -46,6 +51,11 @@ def stream(project_id: UUID | str) -> str:
     return f"project:{project_id}:events"
 
 
+def progress_stream(project_id: UUID | str) -> str:
+    """The key of a project's stream of progress."""
+    return f"project:{project_id}:progress"
+
+
 def encode(event: NewEvent) -> bytes:
     """The event as it goes over the wire."""
     return encode_json(
@@ -56,6 +66,17 @@ def encode(event: NewEvent) -> bytes:
             "payload": event.payload | {"eventId": str(event.id)},
         }
     ).encode()
+
+
+async def publish_progress(redis: Redis, events: Sequence[NewEvent]) -> None:
+    """Send events that nobody has to see. Raises when Redis is away."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for event in events:
+            key, text = progress_stream(event.project_id), encode(event)
+            pipe.xadd(key, {"event": text}, maxlen=PROGRESS_LENGTH)
+            pipe.expire(key, PROGRESS_SECONDS)
+            pipe.publish(channel(event.project_id), text)
+        await pipe.execute()
 
 
 class Publisher:

@@ -1,13 +1,15 @@
 """The record of every job: each transition is one method, fenced by the attempt that it ends.
 
 The starting and finishing of many jobs share one statement each (see Batcher). Methods that end an
-attempt answer False when the attempt no longer owns the job: another worker has taken it over.
+attempt answer what the job has become, or None when the attempt no longer owns it: another worker
+has taken it over. A job that was to be cancelled becomes `cancelled` whatever was asked for, unless
+it completed.
 """
 
+import asyncio
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +17,15 @@ import asyncpg
 
 from worker.database import queries
 from worker.database.batcher import Batcher
-from worker.database.pool import TRY_AGAIN, Pool, encode_json, plain, unavailable_as_error
+from worker.database.pool import Pool, encode_json, fetch, plain
 from worker.jobs.events import NewEvent
 from worker.jobs.model import Attempt, JobResult, NewJob, StartedJob
+from worker.jobs.processed import mark_processed
 from worker.jobs.rows import add_arguments, columns, started_job
 from worker.jobs.states import State
 
 SQL = queries.load(__file__)
+_STATES = {s.value: s for s in State}
 CRASHES_ALLOWED = 3
 # A worker says every four seconds that it lives; this is two signs missed, and before a lease ends.
 SILENCE_SECONDS = 11.0
@@ -46,7 +50,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """Why a claimed job did not start: `gone`, `poison`, `unknown_kind`, `early` or `alive`."""
+    """Why not: `gone`, `poison`, `cancelled`, `unknown_kind`, `early` or `alive`."""
 
     claim: Claim
     reason: str
@@ -68,7 +72,7 @@ class Failure:
         return cls(outcome, type(error).__name__, str(error) or type(error).__name__, text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Finish:
     job: StartedJob | Attempt
     state: State
@@ -84,6 +88,10 @@ class _Finish:
         return self.failed or self.state == State.CANCELLED
 
 
+# To be awaited for what the job has become.
+Ending = asyncio.Future[State | None]
+
+
 class Ledger:
     """Every transition of every job, by one worker. Raises RecordUnavailable without Postgres."""
 
@@ -91,7 +99,7 @@ class Ledger:
         self._pool = pool
         self._silence = silence_seconds
         self._starts = Batcher(self._start_many, max_items=50, max_flushes=2)
-        self._finishes = Batcher(
+        self._finishes: Batcher[_Finish, State | None] = Batcher(
             self._finish_many, max_items=500, max_flushes=2, isolate=UNSTORABLE
         )
 
@@ -102,7 +110,7 @@ class Ledger:
 
     async def add(self, jobs: Sequence[NewJob]) -> set[UUID]:
         """Record jobs as queued; answers the ids that were new."""
-        rows = await self._fetch(SQL.add, *add_arguments(jobs))
+        rows = await fetch(self._pool, SQL.add, *add_arguments(jobs))
         return {row["id"] for row in rows}
 
     async def start(
@@ -114,50 +122,48 @@ class Ledger:
         """
         return await self._starts.submit((claims, worker, kinds))
 
-    async def complete(
-        self, job: StartedJob, result: JobResult, events: Sequence[NewEvent]
-    ) -> bool:
+    def complete(self, job: StartedJob, result: JobResult, events: Sequence[NewEvent]) -> Ending:
         """Running → completed."""
-        return await self._finish(_Finish(job, State.COMPLETED, result=result, events=events))
+        return self._finish(_Finish(job, State.COMPLETED, result=result, events=events))
 
-    async def retry_later(
+    def retry_later(
         self, job: StartedJob, failure: Failure, delay: float, events: Sequence[NewEvent]
-    ) -> bool:
+    ) -> Ending:
         """Running → retrying, with one more failure; due again after `delay` seconds."""
-        return await self._finish(
+        return self._finish(
             _Finish(job, State.RETRYING, delay, True, failed_result(failure), failure, events)
         )
 
-    async def bury(self, job: StartedJob, failure: Failure, events: Sequence[NewEvent]) -> bool:
+    def bury(self, job: StartedJob, failure: Failure, events: Sequence[NewEvent]) -> Ending:
         """Running → dead: a dead letter, until somebody retries or discards it."""
-        return await self._finish(
+        return self._finish(
             _Finish(job, State.DEAD, None, True, failed_result(failure), failure, events)
         )
 
-    async def snooze(self, job: StartedJob, delay: float, reason: str) -> bool:
+    def snooze(self, job: StartedJob, delay: float, reason: str) -> Ending:
         """Running → retrying, counting nothing; due again after `delay` seconds."""
         failure = Failure("snoozed", "Snooze", reason)
-        return await self._finish(_Finish(job, State.RETRYING, delay, failure=failure))
+        return self._finish(_Finish(job, State.RETRYING, delay, failure=failure))
 
-    async def release(self, job: StartedJob | Attempt, reason: str) -> bool:
+    def release(self, job: StartedJob | Attempt, reason: str) -> Ending:
         """Running → queued, counting nothing: this worker does not go on with it."""
         failure = Failure("released", "Released", reason)
-        return await self._finish(_Finish(job, State.QUEUED, 0.0, failure=failure))
+        return self._finish(_Finish(job, State.QUEUED, 0.0, failure=failure))
 
-    async def cancel(self, job: StartedJob, reason: str, events: Sequence[NewEvent]) -> bool:
+    def cancel(self, job: StartedJob, reason: str, events: Sequence[NewEvent]) -> Ending:
         """Running → cancelled."""
         failure = Failure("cancelled", "Cancelled", reason)
         result = JobResult(success=False, message="cancelled", error=reason)
-        return await self._finish(
+        return self._finish(
             _Finish(job, State.CANCELLED, result=result, failure=failure, events=events)
         )
 
     async def retry_dead(self, ids: Sequence[UUID]) -> list[asyncpg.Record]:
         """Dead → queued; answers id, queue and priority of those that were dead."""
-        return await self._fetch(SQL.retry, list(ids))
+        return await fetch(self._pool, SQL.retry, list(ids), 0.0, 0.0)
 
-    async def _finish(self, finish: _Finish) -> bool:
-        return await self._finishes.submit(finish)
+    def _finish(self, finish: _Finish) -> Ending:
+        return self._finishes.post(finish)
 
     async def _start_many(
         self, batches: Sequence[tuple[Sequence[Claim], str, Sequence[str]]]
@@ -169,35 +175,37 @@ class Ledger:
         found = await self._begin(SQL.start, claims, worker, kinds)
         left = [c for c in claims if c.id not in found]
         if left:
-            found |= await self._begin(
-                SQL.take_over, left, worker, kinds, CRASHES_ALLOWED, self._silence
-            )
+            found |= await self._take_over(left, worker, kinds)
         return [
             [_verdict(c, worker, found.get(c.id) if latest[c.id] == c else None) for c in batch]
             for batch, _, _ in batches
         ]
 
+    async def _take_over(
+        self, claims: Sequence[Claim], worker: str, kinds: Sequence[str]
+    ) -> dict[UUID, asyncpg.Record]:
+        rows = await self._begin(
+            SQL.take_over, claims, worker, kinds, CRASHES_ALLOWED, self._silence
+        )
+        cancelled = (r for r in rows.values() if r["verdict"] == "cancelled")
+        await mark_processed(self._pool, (r["delivery_id"] for r in cancelled))
+        return rows
+
     async def _begin(
         self, sql: str, claims: Sequence[Claim], *arguments: Any
     ) -> dict[UUID, asyncpg.Record]:
-        rows = await self._fetch(sql, [c.id for c in claims], [c.token for c in claims], *arguments)
+        ids, tokens = [c.id for c in claims], [c.token for c in claims]
+        rows = await fetch(self._pool, sql, ids, tokens, *arguments)
         return {row["id"]: row for row in rows}
 
-    async def _finish_many(self, finishes: Sequence[_Finish]) -> list[bool]:
+    async def _finish_many(self, finishes: Sequence[_Finish]) -> list[State | None]:
         # Of two attempts at a job in one batch only the newer can own it, and it ends once.
         chosen = {f.job.id: f for f in sorted(finishes, key=lambda f: f.job.attempt)}
         ordered = sorted(chosen.values(), key=lambda f: f.job.id)
-        rows = await self._fetch(SQL.finish, *_finish_arguments(ordered))
-        moved = {row["id"] for row in rows}
-        return [f is chosen[f.job.id] and f.job.id in moved for f in finishes]
-
-    async def _fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
-        async with unavailable_as_error():
-            while True:
-                try:
-                    return await self._pool.fetch(sql, *arguments)
-                except TRY_AGAIN:
-                    continue
+        rows = await fetch(self._pool, SQL.finish, *_finish_arguments(ordered))
+        await mark_processed(self._pool, (r["unprocessed"] for r in rows))
+        became = {r["id"]: _STATES[r["state"]] for r in rows}
+        return [became.get(f.job.id) if f is chosen[f.job.id] else None for f in finishes]
 
 
 def failed_result(failure: Failure) -> JobResult:
@@ -206,26 +214,27 @@ def failed_result(failure: Failure) -> JobResult:
 
 
 def _finish_arguments(finishes: Sequence[_Finish]) -> list[list[Any]]:
-    ended = (
-        (
-            f.job.id, f.job.attempt, f.state.value, f.delay, int(f.failed),
-            encode_json(f.result.wire()) if f.result else None,
-            plain(f.failure.message) if f.failure and f.ends_badly else None,
-        )
-        for f in finishes
-    )  # fmt: skip
-    noted = (
-        (f.job.id, f.job.worker, f.failure.outcome, f.failure.error_type,
-         plain(f.failure.message), plain(f.failure.traceback or "") or None)
-        for f in finishes
-        if f.failure
-    )  # fmt: skip
-    told = (
-        (e.id, e.project_id, f.job.id, e.event, encode_json(e.payload))
-        for f in finishes
-        for e in f.events
-    )
-    return list(chain(columns(ended, 7), columns(noted, 6), columns(told, 5)))
+    noted = [f for f in finishes if f.failure]
+    return [
+        [f.job.id for f in finishes],
+        [f.job.attempt for f in finishes],
+        [f.state.value for f in finishes],
+        [f.delay for f in finishes],
+        [int(f.failed) for f in finishes],
+        [encode_json(f.result.wire()) if f.result else None for f in finishes],
+        [plain(f.failure.message) if f.failure and f.ends_badly else None for f in finishes],
+        *columns((_noted(f.job, f.failure) for f in noted if f.failure), 6),
+        *columns((_told(f.job, e) for f in finishes for e in f.events), 5),
+    ]
+
+
+def _noted(job: StartedJob | Attempt, failure: Failure) -> tuple[Any, ...]:
+    message, trace = plain(failure.message), plain(failure.traceback or "") or None
+    return job.id, job.worker, failure.outcome, failure.error_type, message, trace
+
+
+def _told(job: StartedJob | Attempt, event: NewEvent) -> tuple[Any, ...]:
+    return event.id, event.project_id, job.id, event.event, encode_json(event.payload)
 
 
 def _verdict(claim: Claim, worker: str, row: asyncpg.Record | None) -> StartedJob | NotStarted:

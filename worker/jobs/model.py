@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from worker.jobs.ids import new_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewJob:
     """A job to be recorded. `run_at` None means at once; `dedupe_key` is unique among all jobs.
 
@@ -51,7 +51,7 @@ class Project:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StartedJob:
     """One attempt at a job, as the ledger started it. `waited` is seconds from due to start."""
 
@@ -82,7 +82,7 @@ class Attempt:
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JobResult:
     """What is stored of an ended job, and shown."""
 
@@ -129,3 +129,4 @@ class Cancel:
 
 
 Outcome = Completed | Failed | Snooze | Cancel
+OUTCOMES = (Completed, Failed, Snooze, Cancel)

@@ -3,7 +3,14 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 
 from worker.errors import InvalidInput
@@ -13,6 +20,7 @@ Name = Annotated[
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]+$")]
 Sha = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
+Days = Annotated[int, Field(ge=1, le=36_500)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 
 
@@ -41,7 +49,7 @@ class OrganisationPayload(Payload):
 
 
 class ArtifactScan(ProjectPayload):
-    """Read the documents of the pushed commit."""
+    """Read the documents of the pushed commit; `forced`: it may leave out commits before it."""
 
     repo_url: Text
     branch: Annotated[
@@ -49,6 +57,7 @@ class ArtifactScan(ProjectPayload):
     ]
     commit_sha: Sha
     webhook_event_id: Name
+    forced: bool = False
 
 
 class ConflictDetection(ProjectPayload):
@@ -104,9 +113,10 @@ class WebhookDelivery(OrganisationPayload):
 
 
 class Cleanup(Payload):
-    """Housekeeping outside the database."""
+    """Housekeeping outside the database: remove what nobody used for so many days."""
 
     task: Literal["old_clones"]
+    days: Days = 30
 
 
 class AuditEvent(Payload):
@@ -138,7 +148,27 @@ class AutoAction(OrganisationPayload):
 
 
 class Maintenance(Payload):
-    """A scheduled task; it needs to know nothing but its own kind."""
+    """A scheduled task; `tick` is when it fell due, and is missing when it was run by hand."""
+
+    tick: AwareDatetime | None = None
+
+
+class UsageAggregation(Maintenance):
+    """Sum up the usage of the period that ended at the tick."""
+
+    period: Literal["hour", "day"]
+
+
+class DeadLetterCleanup(Maintenance):
+    """Delete dead letters that died more than so many days ago."""
+
+    days: Days = 30
+
+
+class Retention(Maintenance):
+    """Delete deliveries, unused artifacts and ticks that are more than so many days old."""
+
+    days: Days = 30
 
 
 PAYLOADS: dict[str, type[Payload]] = {
@@ -157,9 +187,15 @@ PAYLOADS: dict[str, type[Payload]] = {
     "notification": Notification,
     "auto_action": AutoAction,
     "period_rollover": Maintenance,
-    "usage_aggregation": Maintenance,
-    "dead_letter_cleanup": Maintenance,
+    "usage_aggregation": UsageAggregation,
+    "dead_letter_cleanup": DeadLetterCleanup,
+    "retention": Retention,
 }
+
+
+def concurrency_key(payload: Payload) -> str | None:
+    """What the job competes for where its queue limits the jobs per key: its project."""
+    return f"project:{payload.project_id}" if isinstance(payload, ProjectPayload) else None
 
 
 def validate(model: type[Payload], data: object) -> Payload:

@@ -74,7 +74,7 @@ QUEUES: dict[str, Queue] = {
         Queue("flagship:notifications", ("notification",), 4, Backoff("linear", 1.0), 10, 30, 30),
         Queue("flagship:auto-actions", ("auto_action",), 4, _EVERY_1_S, 5, 30, 10),
         Queue("flagship:maintenance",
-              ("period_rollover", "usage_aggregation", "dead_letter_cleanup"),
+              ("period_rollover", "usage_aggregation", "dead_letter_cleanup", "retention"),
               1, _AFTER_5_S, 1, 1800, None),
     )
 }  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from worker.jobs.model import Outcome
-from worker.jobs.payloads import Payload
+from worker.jobs.payloads import Payload, ProjectPayload
 
 Job = TypeVar("Job", bound=Payload)
 Handler = Callable[[Any, Any], Awaitable[Outcome]]
@@ -21,6 +21,7 @@ class Registration:
     handler: Handler
     completed_event: str
     failed_event: str
+    needs_project: bool
 
 
 class Registry:
@@ -39,8 +40,9 @@ class Registry:
             if kind in self._by_kind:
                 raise ValueError(f"two handlers for kind {kind!r}")
             self._by_kind[kind] = Registration(
-                kind, queue, payload, handler, f"{kind}_completed", f"{kind}_failed"
-            )
+                kind, queue, payload, handler, f"{kind}_completed", f"{kind}_failed",
+                issubclass(payload, ProjectPayload),
+            )  # fmt: skip
             return handler
 
         return register

@@ -1,12 +1,12 @@
 """Ringing: putting job ids where workers look for them. A lost ring costs time, never a job."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
+from asyncpg import Record
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
@@ -36,7 +36,7 @@ def queue_script(redis: Redis, path: Path) -> AsyncScript:
     return redis.register_script(f"{_COMMON}\n{path.read_text(encoding='utf-8')}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ring:
     """One job to ring. `run_at_ms` 0 means now. Tenants share slots fairly; keys are limited."""
 
@@ -55,7 +55,7 @@ class Ring:
         return cls(job.id, job.queue, due, job.priority, tenant, job.concurrency_key or "")
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any], run_at_ms: float = 0.0) -> "Ring":
+    def of_row(cls, row: Record, run_at_ms: float = 0.0) -> "Ring":
         """A row with id, queue, priority, org_id, project_id and concurrency_key."""
         tenant = _tenant(row["org_id"], row["project_id"])
         key = row["concurrency_key"] or ""

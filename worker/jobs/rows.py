@@ -29,24 +29,11 @@ def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 def started_job(row: asyncpg.Record, token: str, worker: str) -> StartedJob:
     """An attempt that the record has begun, as the `start` statements answer it."""
+    # The statements answer its fields in order, up to `waited`; by name each would be looked up.
     return StartedJob(
-        id=row["id"],
-        queue=row["queue"],
-        kind=row["kind"],
-        payload=row["payload"],
-        attempt=row["attempt"],
-        failures=row["failures"],
-        max_attempts=row["max_attempts"],
-        project_id=row["project_id"],
-        delivery_id=row["delivery_id"],
-        correlation_id=row["correlation_id"],
-        traceparent=row["traceparent"],
-        lane_order=row["lane_order"],
-        waited=max(row["waited"], 0.0),
-        token=token,
-        worker=worker,
-        project=_project(row) if row["enrolled"] else None,
-    )
+        *row[:11], token, worker, _project(row) if row["enrolled"] else None,
+        row["traceparent"], row["lane_order"],
+    )  # fmt: skip
 
 
 def _project(row: asyncpg.Record) -> Project:

@@ -9,5 +9,7 @@ def __getattr__(name: str) -> Any:
         from worker import product
         from worker.app import worker_settings
 
-        return worker_settings(product.REGISTRY, product.QUEUES, product.open_resources)
+        return worker_settings(
+            product.REGISTRY, product.QUEUES, product.open_resources, product.BUILT_IN
+        )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

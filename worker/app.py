@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,17 +14,22 @@ import uvloop
 from aiohttp import web
 from arq import cron
 from arq.connections import ArqRedis
+from pydantic import SecretStr
 
 from worker.database.pool import Pool
 from worker.engine.engine import Engine
 from worker.health import Health, add_health_routes, serve
 from worker.heartbeat import heartbeat
+from worker.jobs.conservation import Conservation
 from worker.jobs.model import StartedJob
+from worker.jobs.progress import Progress
 from worker.jobs.queues import Queue
 from worker.jobs.registry import Registry
+from worker.jobs.timetable import BuiltIn
 from worker.preflight import checked, open_pool
 from worker.redis_pool import SupervisorRedis, connect_redis
 from worker.settings import Settings
+from worker.tracing import open_tracing
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +39,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Opened(Protocol):
     """What handlers need, opened once a process."""
 
-    def context(self, job: StartedJob) -> Any:
+    def context(self, job: StartedJob, progress: Progress) -> Any:
         """The second argument of a handler."""
 
     async def close(self) -> None:
@@ -54,7 +59,10 @@ class Running:
 
 
 def worker_settings(
-    registry: Registry, queues: Mapping[str, Queue], resources: OpenResources
+    registry: Registry,
+    queues: Mapping[str, Queue],
+    resources: OpenResources,
+    built_in: Sequence[BuiltIn] = (),
 ) -> type:
     """The class that `arq worker.WorkerSettings` reads.
 
@@ -65,7 +73,7 @@ def worker_settings(
     ctx: dict[Any, Any] = {"settings": settings}
 
     async def on_startup(ctx: dict[Any, Any]) -> None:
-        ctx["running"] = await start(settings, served, registry, resources)
+        ctx["running"] = await start(settings, served, registry, resources, built_in)
         _stop_surely(asyncio.current_task())
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
@@ -97,6 +105,7 @@ async def start(
     queues: Mapping[str, Queue],
     registry: Registry,
     resources: OpenResources,
+    built_in: Sequence[BuiltIn] = (),
 ) -> Running:
     """Open the pools, start the engine and the health server."""
     closing = AsyncExitStack()
@@ -106,9 +115,13 @@ async def start(
     closing.push_async_callback(redis.aclose)
     opened = resources(settings, pool)
     closing.push_async_callback(opened.close)
+    tracing = open_tracing(_text(settings.otel_exporter_otlp_endpoint), "switchyard-worker")
+    closing.push_async_callback(tracing.close)
     engine = Engine(
-        pool=pool, redis=redis, queues=queues, registry=registry, make_context=opened.context
-    )
+        pool=pool, redis=redis, queues=queues, registry=registry, make_context=opened.context,
+        built_in=built_in, alert_url=_text(settings.sla_alert_url),
+        conservation=Conservation(pool, redis, queues), tracing=tracing,
+    )  # fmt: skip
     health = Health(_checks(pool, redis, engine))
     app = web.Application()
     add_health_routes(app, health)
@@ -143,6 +156,10 @@ def _checks(pool: Pool, redis: ArqRedis, engine: Engine) -> dict[str, Any]:
         return f"stopped: {', '.join(dead)}" if dead else None
 
     return {"postgres": postgres, "redis": redis_answers, "loops": loops}
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def _stop_surely(main: "asyncio.Task[Any] | None") -> None:

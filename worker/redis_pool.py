@@ -6,6 +6,8 @@ from typing import Any
 
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as ConnectionLost
 
 from worker.errors import ConfigurationError
 
@@ -72,8 +74,19 @@ class SupervisorRedis(ArqRedis):
         return 0
 
 
+class _Connection(AbstractConnection):
+    """Writing to a connection that was closed a moment ago is an error of uvloop's own."""
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Write a command. Raises redis's own error, whatever the loop calls it."""
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            raise ConnectionLost(f"Connection closed: {error}") from error
+
+
 def _connection_pool(url: str) -> ConnectionPool:
-    return ConnectionPool.from_url(
+    pool = ConnectionPool.from_url(
         url,
         max_connections=200,
         socket_timeout=5.0,
@@ -81,3 +94,6 @@ def _connection_pool(url: str) -> ConnectionPool:
         health_check_interval=10,
         **({} if url.startswith("unix:") else {"socket_keepalive": True}),
     )
+    kind = pool.connection_class
+    pool.connection_class = type(kind.__name__, (_Connection, kind), {})
+    return pool

@@ -55,6 +55,7 @@ class Settings(BaseModel):
     git_cache_dir: Path = Path(tempfile.gettempdir()) / "switchyard-git"
     git_protocols: Annotated[list[str], Listed] = ["https"]
     sla_alert_url: SecretStr | None = None
+    otel_exporter_otlp_endpoint: SecretStr | None = None
     queue_overrides: dict[str, dict[str, int]] = {}
 
     @field_validator("log_level", mode="before")
@@ -77,6 +78,11 @@ class Settings(BaseModel):
     def _web_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         return _with_scheme(value, {"https", "http"}, "https://alerts.example/hook")
 
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _collector_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(value, {"https", "http"}, "http://collector:4318")
+
     @property
     def is_production(self) -> bool:
         """Whether development conveniences are off."""
@@ -98,7 +104,10 @@ class Settings(BaseModel):
         ]
 
     def _addresses(self) -> list[SecretStr]:
-        urls = self.database_url, self.database_unpooled_url, self.redis_url, self.sla_alert_url
+        urls = (
+            self.database_url, self.database_unpooled_url, self.redis_url, self.sla_alert_url,
+            self.otel_exporter_otlp_endpoint,
+        )  # fmt: skip
         return [u for u in urls if u]
 
     def _hook_secrets(self) -> list[str]:

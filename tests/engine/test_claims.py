@@ -139,6 +139,21 @@ async def test_a_renewal_of_very_many(claims: Claims, redis: ArqRedis) -> None:
     assert await claims.renew(tokens) == []
 
 
+async def test_who_had_a_turn_already_does_not_wait_behind_the_others(
+    claims: Claims, others: Claims, redis: ArqRedis
+) -> None:
+    """Neither when the lease lapses nor when a worker that stops gives it back."""
+    ids = await rung(redis, 2)
+    [lapsing, stopping] = (await claims.claim(2)).claims
+    assert {lapsing.id, stopping.id} == set(ids)
+    await rung(redis, 3, due_in_ms=-5000)
+    await redis.zadd(KEYS.times, {str(lapsing.id): time.time() * 1000 - 1000})
+    assert [c.id for c in (await others.claim(1)).claims] == [lapsing.id]
+    claims.settle(Settlement(str(stopping.id), stopping.token, 0))
+    await claims.drain()
+    assert [c.id for c in (await others.claim(1)).claims] == [stopping.id]
+
+
 async def test_a_claim_whose_answer_was_lost_is_given_back(
     claims: Claims, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

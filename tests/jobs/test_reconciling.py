@@ -46,6 +46,19 @@ async def test_a_ring_that_led_to_nothing_is_repeated_after_half_a_minute(
     assert await picked(pool) == [job.id]
 
 
+async def test_a_job_that_was_picked_and_not_rung_is_picked_again_soon(
+    pool: Pool, ledger: Ledger
+) -> None:
+    job = await added(ledger, run_at=ago(60))
+    for confirmed in (False, True):
+        assert await picked(pool) == [job.id]
+        assert await picked(pool) == []
+        if confirmed:
+            await upkeep.Upkeep(pool).rang([job.id])
+        await pool.execute("UPDATE jobs SET rung_at = rung_at - interval '6 seconds'")
+    assert await picked(pool) == []
+
+
 async def test_two_reconcilers_never_ring_the_same_job(pool: Pool, ledger: Ledger) -> None:
     job = await added(ledger, run_at=ago(60))
     async with pool.acquire() as first, first.transaction():

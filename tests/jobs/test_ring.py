@@ -100,6 +100,18 @@ async def test_a_ring_that_adds_nothing_wakes_nobody(redis: Redis, bell: Bell) -
     assert len(await tokens(redis)) == 0
 
 
+async def test_an_id_that_lost_its_place_is_given_one_again(redis: Redis, bell: Bell) -> None:
+    """A Redis that evicts keys takes them one by one."""
+    ring = Ring(new_id(), QUEUE)
+    for lost in (READY, f"{KEYS.times}:tenants", KEYS.jobs):
+        await bell.ring([ring])
+        await redis.delete(lost)
+        await bell.ring([ring])
+        assert await order(redis) == [ring.id]
+        assert await redis.zcard(f"{KEYS.times}:tenants") == 1
+    assert [c.id for c in (await Claims(redis, QUEUE, "me").claim(5)).claims] == [ring.id]
+
+
 async def test_each_queue_is_rung_for_itself(redis: Redis, bell: Bell) -> None:
     scan, send = Ring(new_id(), QUEUE), Ring(new_id(), "webhooks")
     assert await bell.ring([scan, send]) == 2

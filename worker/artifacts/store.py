@@ -10,6 +10,7 @@ from worker.database import queries
 from worker.database.pool import Pool, unavailable_as_error
 
 SQL = queries.load(__file__)
+FORGOTTEN_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,16 @@ class LastScan:
     tree_sha: str
     parser_version: int
     job_id: UUID
+    lane_order: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A branch's new state: from `base` (None: everything) by `placed` and `removed`."""
+    """A branch's new state: from `base` (None: everything) by `placed` and `removed`.
+
+    Of two scans the one with the greater `lane_order` is newer; where one has none, the one whose
+    job was made later. Of equals the caller knows: `follows` is the job of the one it comes after.
+    """
 
     project_id: UUID
     branch: str
@@ -43,6 +49,8 @@ class Scan:
     base: str | None
     placed: Sequence[Document]
     removed: Sequence[str]
+    lane_order: int | None = None
+    follows: UUID | None = None
 
 
 class BaseMoved(Exception):
@@ -103,12 +111,24 @@ class ArtifactStore:
             await _apply(connection, scan)
             return int(await connection.fetchval(SQL.count, scan.project_id, scan.branch))
 
+    async def forget_unused(self, days: int) -> int:
+        """Delete contents that stand on no branch and were read so many days ago; answers how many.
+
+        A document that comes back is read again.
+        """
+        total, gone = 0, FORGOTTEN_AT_ONCE
+        while gone == FORGOTTEN_AT_ONCE:
+            async with unavailable_as_error():
+                rows = await self._pool.fetch(SQL.forget_unused, days, FORGOTTEN_AT_ONCE)
+            gone = len(rows)
+            total += gone
+        return total
+
     async def _check_base(self, connection: Any, scan: Scan) -> None:
         await connection.execute(SQL.lock_branch, scan.project_id, scan.branch)
         row = await connection.fetchrow(SQL.lock_scan, scan.project_id, scan.branch)
-        # Job ids are time-ordered: a scan that was asked for later is newer.
-        if row is not None and row["job_id"] > scan.job_id:
-            raise Outdated
+        if row is not None:
+            _check_order(row, scan)
         if scan.base is not None and (row is None or row["tree_sha"] != scan.base):
             raise BaseMoved
 
@@ -123,8 +143,21 @@ async def _apply(connection: Any, scan: Scan) -> None:
         paths, shas = [d.path for d in scan.placed], [d.blob_sha for d in scan.placed]
         await connection.execute(SQL.place, *branch, paths, shas)
     await connection.execute(
-        SQL.record_scan, *branch, scan.commit_sha, scan.tree_sha, scan.parser_version, scan.job_id
-    )
+        SQL.record_scan, *branch, scan.commit_sha, scan.tree_sha, scan.parser_version, scan.job_id,
+        scan.lane_order,
+    )  # fmt: skip
+
+
+def _check_order(recorded: Any, scan: Scan) -> None:
+    theirs: Any = recorded["lane_order"]
+    ours: Any = scan.lane_order
+    if theirs is None or ours is None:
+        # Job ids are time-ordered.
+        theirs, ours = recorded["job_id"], scan.job_id
+    if theirs > ours:
+        raise Outdated
+    if theirs == ours and recorded["job_id"] not in (scan.job_id, scan.follows):
+        raise BaseMoved
 
 
 def _row(document: Document, artifact: Artifact | None) -> tuple[Any, ...]:

@@ -1,10 +1,12 @@
 -- name: last_scan
 -- The tree that a branch's artifacts were last read from.
-SELECT commit_sha, tree_sha, parser_version, job_id FROM scans WHERE project_id = $1 AND branch = $2
+SELECT commit_sha, tree_sha, parser_version, job_id, lane_order
+FROM scans WHERE project_id = $1 AND branch = $2
 
 -- name: lock_scan
 -- The same, held until the end of the transaction so that two scans cannot interleave.
-SELECT tree_sha, job_id FROM scans WHERE project_id = $1 AND branch = $2 FOR UPDATE
+SELECT tree_sha, job_id, lane_order FROM scans
+WHERE project_id = $1 AND branch = $2 FOR UPDATE
 
 -- name: lock_branch
 -- Stands in for the row that a branch's first scan does not have yet.
@@ -45,14 +47,27 @@ ON CONFLICT (project_id, branch, path) DO UPDATE SET blob_sha = excluded.blob_sh
 
 -- name: record_scan
 -- Remembers the tree that the branch's artifacts now stand for.
-INSERT INTO scans (project_id, branch, commit_sha, tree_sha, parser_version, job_id)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO scans AS s (project_id, branch, commit_sha, tree_sha, parser_version, job_id, lane_order)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (project_id, branch) DO UPDATE SET commit_sha = excluded.commit_sha,
     tree_sha = excluded.tree_sha, parser_version = excluded.parser_version,
-    job_id = excluded.job_id, scanned_at = now()
+    job_id = excluded.job_id, scanned_at = now(),
+    -- A scan that somebody asked for by hand has no order; older pushes stay older.
+    lane_order = coalesce(excluded.lane_order, s.lane_order)
 
 -- name: count
 -- How many artifacts a branch has.
 SELECT count(*) FROM branch_artifacts b
 JOIN artifacts a USING (project_id, path, blob_sha)
 WHERE b.project_id = $1 AND b.branch = $2 AND a.kind IS NOT NULL
+
+-- name: forget_unused
+-- Deletes up to $2 contents that stand on no branch and were read more than $1 days ago.
+DELETE FROM artifacts WHERE (project_id, path, blob_sha) IN (
+    SELECT a.project_id, a.path, a.blob_sha FROM artifacts a
+    WHERE a.parsed_at < now() - make_interval(days => $1)
+      AND NOT EXISTS (SELECT FROM branch_artifacts b WHERE b.project_id = a.project_id
+                        AND b.path = a.path AND b.blob_sha = a.blob_sha)
+    LIMIT $2
+)
+RETURNING project_id

@@ -35,9 +35,11 @@ class Alerts:
         task.add_done_callback(self._posts.discard)
 
     async def drain(self) -> None:
-        """Wait until every alert was sent or given up."""
-        while self._posts:
-            await asyncio.wait(set(self._posts))
+        """Wait until every alert was sent or given up, but no longer than one may take."""
+        if self._posts:
+            _, late = await asyncio.wait(set(self._posts), timeout=SECONDS + 1.0)
+            for task in late:
+                task.cancel()
 
     async def _send(self, url: str, alert: dict[str, Any]) -> None:
         async with self._turns:

@@ -65,6 +65,40 @@ class Interruption:
             task.uncancel()
 
 
+class Deadlines:
+    """Interrupts attempts that run into their limit, which is the same for all of them.
+
+    So they run out in the order in which they begin, and one timer does for ten thousand.
+    """
+
+    def __init__(self, limit: TimedOut) -> None:
+        self._limit = limit
+        self._ends: dict[Interruption, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, interruption: Interruption) -> None:
+        """The attempt begins now."""
+        loop = asyncio.get_running_loop()
+        self._ends[interruption] = end = loop.time() + self._limit.seconds
+        if self._timer is None:
+            self._timer = loop.call_at(end, self._look)
+
+    def forget(self, interruption: Interruption) -> None:
+        """The attempt has ended."""
+        self._ends.pop(interruption, None)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        while self._ends:
+            interruption, end = next(iter(self._ends.items()))
+            if end > loop.time():
+                self._timer = loop.call_at(end, self._look)
+                return
+            del self._ends[interruption]
+            interruption.interrupt(self._limit)
+
+
 @dataclass(slots=True)
 class Held:
     """A lease of this worker, and the attempt that runs under it once the ledger has started it.
@@ -88,13 +122,13 @@ class Held:
 
 
 async def outcome_of(
-    handle: Callable[[], Awaitable[Outcome]], interruption: Interruption, limit: TimedOut
+    handle: Callable[[], Awaitable[Outcome]], interruption: Interruption, deadlines: Deadlines
 ) -> Outcome | BaseException:
     """What the handler answered, or the error that it ended with, or why it was interrupted.
 
     A handler that was told to end for good may say with any error that it did.
     """
-    timer = asyncio.get_running_loop().call_later(limit.seconds, interruption.interrupt, limit)
+    deadlines.watch(interruption)
     try:
         interruption.begin()
         return await handle()
@@ -103,5 +137,5 @@ async def outcome_of(
     except BaseException as error:  # noqa: BLE001  a handler's SystemExit is its own failure
         return interruption.reason if isinstance(interruption.reason, Cancelled) else error
     finally:
-        timer.cancel()
+        deadlines.forget(interruption)
         interruption.end()

@@ -18,10 +18,12 @@ local function promote()
   for i = 1, #due, 2 do due_ids[#due_ids + 1] = due[i] end
   redis.call('ZREM', TIMES, unpack(due_ids))
   local found = redis.call('HMGET', JOBS, unpack(due_ids))
+  local leased = redis.call('HMGET', OWNERS, unpack(due_ids))
   for i, id in ipairs(due_ids) do
     -- An id without a meta was put there by a stranger; who claims it will see.
     if not found[i] then redis.call('HSET', JOBS, id, '') end
-    make_ready(id, found[i] or '', tonumber(due[2 * i]))
+    -- Whose lease lapsed had its turn already, and does not wait for it again.
+    make_ready(id, found[i] or '', leased[i] and 0 or tonumber(due[2 * i]))
   end
 end
 

@@ -37,6 +37,7 @@ from worker.jobs.ring import Bell
 from worker.jobs.timetable import BuiltIn
 from worker.jobs.upkeep import Upkeep
 from worker.metrics import LOOP_LAG
+from worker.tracing import Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -55,11 +56,13 @@ class Engine:
         built_in: Sequence[BuiltIn] = (),
         alert_url: str | None = None,
         conservation: Conservation | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._redis = redis
         self._registry = registry
         self._make_context = make_context
+        self._tracing = tracing or Tracing()
         self.ledger = Ledger(pool, LEASE_MS / 1000 - 1.0)
         self._publisher = Publisher(pool, redis)
         self._bell = Bell(redis)
@@ -159,7 +162,7 @@ class Engine:
     def _queue_worker(self, queue: Queue) -> QueueWorker:
         executor = Executor(
             queue, self._registry, self.ledger, self._make_context, self._tell, self._reports,
-            self._breaches, self._recording_stopped,
+            self._breaches, self._recording_stopped, self._tracing,
         )  # fmt: skip
         return QueueWorker(
             queue,

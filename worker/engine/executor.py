@@ -9,7 +9,14 @@ from typing import Any, Protocol
 import structlog
 
 from worker.database.pool import describe
-from worker.engine.attempts import Cancelled, Interruption, LeaseLost, TimedOut, outcome_of
+from worker.engine.attempts import (
+    Cancelled,
+    Deadlines,
+    Interruption,
+    LeaseLost,
+    TimedOut,
+    outcome_of,
+)
 from worker.engine.breaches import Breaches
 from worker.engine.decisions import CANCELLED, LOST, REFUSED, Decision, Decisions, Ended
 from worker.engine.outages import OUTAGES, Patience
@@ -25,6 +32,7 @@ from worker.jobs.registry import Registry
 from worker.jobs.states import State
 from worker.logs import bind
 from worker.metrics import JOB_DURATION, JOB_WAIT, JOBS_PROCESSED, JOBS_RETRIED
+from worker.tracing import Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +59,7 @@ class Executor:
         reports: Reports,
         breaches: Breaches,
         stopping: asyncio.Event,
+        tracing: Tracing,
     ) -> None:
         self._queue = queue
         self._registry = registry
@@ -60,28 +69,32 @@ class Executor:
         self._reports = reports
         self._breaches = breaches
         self._stopping = stopping
+        self._tracing = tracing
         self._limit = TimedOut(queue.timeout)
+        self._deadlines = Deadlines(self._limit)
         self._duration = JOB_DURATION.labels(queue.name)
         self._wait = JOB_WAIT.labels(queue.name)
         self._processed = cache(lambda status: JOBS_PROCESSED.labels(queue.name, status))
 
     async def run(self, job: StartedJob, interruption: Interruption) -> Ended:
         """Run one attempt and record how it ended. Raises RecordUnavailable when it cannot be."""
-        bind(
-            job_id=job.id, kind=job.kind, attempt=job.attempt, project_id=job.project_id,
-            delivery_id=job.delivery_id, correlation_id=job.correlation_id,
-        )  # fmt: skip
+        bind(**job.names())
         reporter, started = self._reports.reporter(job), time.monotonic()
-        outcome = await outcome_of(lambda: self._handle(job, reporter), interruption, self._limit)
+        outcome = await outcome_of(
+            lambda: self._handle(job, reporter), interruption, self._deadlines
+        )
         seconds = time.monotonic() - started
         if isinstance(outcome, LeaseLost):
+            self._tracing.attempt(job, seconds, seconds, LOST.status, None)
             return _report(LOST, seconds, {})
         before: Before | None = None
         if reporter.used or (self._queue.sla is not None and seconds > self._queue.sla):
             before = partial(self._say_the_last, job, reporter, seconds)
         decision, ended = await self._conclude(job, outcome, before)
         self._measure(job, ended, seconds)
-        return _report(ended, seconds, decision.fields or {})
+        since, fields = time.monotonic() - started, decision.fields or {}
+        self._tracing.attempt(job, since, seconds, ended.status, fields.get("error"))
+        return _report(ended, seconds, fields)
 
     async def give_up(self, job: StartedJob, reason: Exception | None, seconds: float) -> Ended:
         """Record the end although the handler goes on: what it answers later is refused.
@@ -95,6 +108,7 @@ class Executor:
             decision = self._decisions.failed(job, Failure("timeout", "TimeoutError", message))
         ended = await self._record(decision, partial(self._flag_if_late, job, seconds))
         self._measure(job, ended, seconds)
+        self._tracing.attempt(job, seconds, seconds, ended.status, str(reason or self._limit))
         log.error("job.ignored_cancellation", job_id=str(job.id), kind=job.kind,
                   attempt=job.attempt, became=ended.status)  # fmt: skip
         return ended

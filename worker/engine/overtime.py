@@ -27,6 +27,7 @@ class Overtime:
         while not self.stopping.is_set():
             self.look()
             await sleep_unless(self.stopping, LOOK_SECONDS)
+        await asyncio.gather(*self._flagging)
 
     def look(self) -> None:
         """Give up what has overrun, and begin to flag what is late."""

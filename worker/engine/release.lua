@@ -7,7 +7,7 @@ for i = 1, #owners, 2 do
     local id = owners[i]
     local meta = redis.call('HGET', JOBS, id) or ''
     redis.call('HDEL', OWNERS, id)
-    if redis.call('ZREM', TIMES, id) == 1 then make_ready(id, meta, now) end
+    if redis.call('ZREM', TIMES, id) == 1 then make_ready(id, meta, 0) end
     let_go(id, meta, tonumber(ARGV[1]))
     released = released + 1
   end

@@ -14,7 +14,8 @@ for i = 2, #ARGV, 3 do
     elseif delay > 0 then
       redis.call('ZADD', TIMES, text(now + delay), id)
     else
-      make_ready(id, meta, now)
+      -- Given back by a worker that stops: it had its turn, and goes before those that wait.
+      make_ready(id, meta, 0)
       woken = true
     end
     if let_go(id, meta, per_key) then woken = true end

@@ -8,12 +8,12 @@ from uuid import UUID
 import asyncpg
 
 from worker.database import queries
-from worker.database.pool import TRY_AGAIN, Pool, encode_json, unavailable_as_error
+from worker.database.pool import TRY_AGAIN, Pool, unavailable_as_error
 from worker.jobs import ledger
 from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob
 from worker.jobs.ring import Ring
-from worker.jobs.rows import add_arguments, columns
+from worker.jobs.rows import add_arguments
 
 SQL = queries.load(__file__)
 LEDGER_SQL = queries.load(ledger.__file__)
@@ -78,17 +78,10 @@ class Deliveries:
         return [_as_seen_by(a, first[a.delivery_id], answers[a.delivery_id]) for a in arrivals]
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> set[str]:
-        rows = columns(
-            (
-                (a.delivery_id, a.event, a.action, a.repository, a.repository_id, a.project_id,
-                 a.ref, a.body, encode_json(a.headers), encode_json(a.planned()), a.ignored_reason,
-                 a.traceparent)
-                for a in arrivals
-            ),
-            12,
-        )  # fmt: skip
-        jobs = add_arguments([j for a in arrivals for j in a.jobs])
-        return {r["delivery_id"] for r in await self._fetch(SQL.accept, *rows, *jobs)}
+        rows = [_row(place, a) for place, a in enumerate(arrivals, 1)]
+        jobs = [j for a in arrivals for j in a.jobs]
+        found = await self._fetch(SQL.accept, rows, [a.body for a in arrivals], jobs)
+        return {r["delivery_id"] for r in found}
 
     async def _known(self, arrivals: Sequence[Arrival]) -> dict[str, Acceptance]:
         if not arrivals:
@@ -122,6 +115,23 @@ class Deliveries:
                 return await self._pool.fetch(sql, *arguments)
             except TRY_AGAIN:
                 continue
+
+
+def _row(place: int, arrival: Arrival) -> dict[str, Any]:
+    return {
+        "place": place,
+        "delivery_id": arrival.delivery_id,
+        "event": arrival.event,
+        "action": arrival.action,
+        "repository": arrival.repository,
+        "repository_id": arrival.repository_id,
+        "project_id": arrival.project_id,
+        "ref": arrival.ref,
+        "headers": arrival.headers,
+        "jobs": arrival.planned(),
+        "ignored_reason": arrival.ignored_reason,
+        "traceparent": arrival.traceparent,
+    }
 
 
 def _accepted(arrival: Arrival) -> Acceptance:

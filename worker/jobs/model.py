@@ -72,6 +72,17 @@ class StartedJob:
     traceparent: str | None = None
     lane_order: int | None = None
 
+    def names(self) -> dict[str, object]:
+        """What a log line says to tell whose it is."""
+        names: dict[str, object] = {"job_id": self.id, "kind": self.kind, "attempt": self.attempt}
+        if self.project_id is not None:
+            names["project_id"] = self.project_id
+        if self.delivery_id is not None:
+            names["delivery_id"] = self.delivery_id
+        if self.correlation_id is not None:
+            names["correlation_id"] = self.correlation_id
+        return names
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

@@ -12,7 +12,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --un
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-all check format lint types contracts dockerfile coverage lock clean
+.PHONY: help demo up test test-all bench chaos soak check format lint types contracts dockerfile coverage lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -32,6 +32,9 @@ test-all: ## Run the tests on every supported Python that is found
 			$(MAKE) --no-print-directory test PYTHON=python$$version VENV=.venv-$$version; \
 		else echo "python$$version: not found, skipped"; fi; \
 	done
+
+bench: $(STAMP) ## Measure beside other job queues; writes docs/benchmarks (ARGS="--only dispatch")
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 check: format lint types contracts dockerfile coverage ## Everything that must hold before a merge
 
@@ -57,13 +60,13 @@ coverage: $(STAMP)
 	done
 
 lock: $(STAMP) ## Pin the dependencies anew (UPGRADE=--upgrade for newer versions)
-	$(LOCK) $(UPGRADE) --extra embedded --extra dev pyproject.toml -o locks/dev.txt
+	$(LOCK) $(UPGRADE) --extra embedded --extra otel --extra dev pyproject.toml -o locks/dev.txt
 	$(LOCK) -c locks/dev.txt pyproject.toml -o locks/runtime.txt
 	$(LOCK) -c locks/dev.txt locks/build.in -o locks/build.txt
 	$(LOCK) -c locks/dev.txt --no-deps locks/redis.in -o locks/redis.txt
 
 clean: ## Remove everything that make built
-	rm -rf .venv .venv-* .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf .venv .venv-* .bench .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis dist
 	find worker webhooks tests -name __pycache__ -prune -exec rm -rf {} +
 

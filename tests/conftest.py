@@ -100,8 +100,10 @@ async def redis_database_url(servers: Servers) -> str:
 @pytest.fixture
 async def redis_url(redis_database_url: str) -> AsyncIterator[str]:
     """A Redis logical database that is empty at the start and emptied at the end."""
-    yield redis_database_url
+    # What lives as long as all the tests, such as a web service, may have left something.
     async with redis.asyncio.Redis.from_url(redis_database_url) as client:
+        await client.flushdb()
+        yield redis_database_url
         await client.flushdb()
 
 

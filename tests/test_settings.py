@@ -34,13 +34,14 @@ VARIABLES: list[tuple[str, str, Any]] = [
     ("GIT_CACHE_DIR", "/var/cache/x", Path("/var/cache/x")),
     ("GIT_PROTOCOLS", "https,file", ["https", "file"]),
     ("SLA_ALERT_URL", "https://h/hook", "https://h/hook"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h:4318", "http://h:4318"),
 ]
 DEFAULTS: dict[str, Any] = {
     "database_pool_size": 10, "environment": "development", "host": "0.0.0.0", "port": 8000,
     "health_check_port": 8080, "log_level": "info", "log_format": None,
     "shutdown_timeout_ms": 30_000, "worker_queues": None, "github_webhook_secret": [],
     "github_token": None, "api_token": None, "git_protocols": ["https"],
-    "database_unpooled_url": None, "sla_alert_url": None, "queue_overrides": {},
+    "database_unpooled_url": None, "sla_alert_url": None, "otel_exporter_otlp_endpoint": None, "queue_overrides": {},
 }  # fmt: skip
 WRONG: list[tuple[str, str]] = [
     ("DATABASE_URL", "mysql://u:hunter2-pw@h/d"),
@@ -52,6 +53,7 @@ WRONG: list[tuple[str, str]] = [
     ("DATABASE_POOL_SIZE", "0"),
     ("ENVIRONMENT", "prod"),
     ("SLA_ALERT_URL", "ftp://u:hunter2-pw@h"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://u:hunter2-pw@h"),
     ("PORT", "65536"),
     ("HEALTH_CHECK_PORT", "http"),
     ("LOG_LEVEL", "loud"),
@@ -183,11 +185,12 @@ SECRETS = {
     "GITHUB_TOKEN": "token-of-github",
     "API_TOKEN": "token-of-the-api",
     "SLA_ALERT_URL": "https://u:pw-of-alerts@hooks.example/services/path-of-alerts?key=key-of-alerts",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "https://u:pw-of-collector@collector.example",
 }
 TEXTS = {
     "pw-of-database", "pw-of-unpooled", "pw-of-redis", "webhook-secret-one", "webhook-secret-two",
     "token-of-github", "token-of-the-api", "pw-of-alerts", "/services/path-of-alerts",
-    "key=key-of-alerts", SECRETS["SLA_ALERT_URL"],
+    "key=key-of-alerts", SECRETS["SLA_ALERT_URL"], "pw-of-collector",
 }  # fmt: skip
 
 

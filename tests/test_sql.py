@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Servers, scratch_database
 from worker.database.pool import Pool, connect_pool
 from worker.database.queries import Statement, statements
-from worker.jobs import deliveries, ledger
+from worker.jobs import conservation, deliveries, ledger, presence, progress, sla, upkeep
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted(
@@ -21,7 +21,8 @@ FILES = sorted(
 )
 NAMED = [(f, s) for f in FILES for s in statements(f)]
 IDS = [f"{f.relative_to(ROOT)}:{s.name}" for f, s in NAMED]
-LEDGER, DELIVERIES = ledger.SQL, deliveries.SQL
+LEDGER, DELIVERIES, UPKEEP = ledger.SQL, deliveries.SQL, upkeep.SQL
+CONSERVATION = conservation.SQL
 
 FILL = """
 INSERT INTO webhook_events (delivery_id, event, body, headers, processed, processed_at)
@@ -116,8 +117,15 @@ async def hot(pool: Pool) -> dict[str, tuple[str, list[Any]]]:
         "start": (LEDGER.start, [ids, ["t"] * n, "w-1", ["artifact_scan"]]),
         "take_over": (LEDGER.take_over, [ids, ["t"] * n, "w-1", ["artifact_scan"], 3]),
         "finish": (LEDGER.finish, finish),
-        "pick_unrung": (LEDGER.pick_unrung, [500]),
-        "pick_abandoned": (LEDGER.pick_abandoned, [12, 500]),
+        "pick_unrung": (UPKEEP.pick_unrung, [500]),
+        "pick_abandoned": (UPKEEP.pick_abandoned, [12, 500]),
+        "orders": (presence.SQL.orders, ["w-1"]),
+        "progress": (progress.SQL.save, [ids, [1] * n, [50] * n, ["x"] * n]),
+        "sla": (sla.SQL.flag, [ids, [1] * n]),
+        "census_deliveries": (CONSERVATION.deliveries, ["2020-01-01", "", 500]),
+        "census_jobs": (CONSERVATION.jobs, [ids[0], 45, 15, 11, 30, 500]),
+        "census_unchanged": (CONSERVATION.unchanged, [ids, [1] * n, ["queued"] * n]),
+        "census_ids": (CONSERVATION.without_job, [ids, 30]),
         "accept": (DELIVERIES.accept, [["d-1"] * 3]),
         "known": (DELIVERIES.known, [["d-1", "d-2", "new"]]),
     }
@@ -125,8 +133,13 @@ async def hot(pool: Pool) -> dict[str, tuple[str, list[Any]]]:
 
 @pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
 @pytest.mark.parametrize(
-    "name", ["start", "take_over", "finish", "pick_unrung", "pick_abandoned", "accept", "known"]
-)
+    "name",
+    [
+        "start", "take_over", "finish", "pick_unrung", "pick_abandoned", "orders", "progress",
+        "sla", "accept", "known", "census_deliveries", "census_jobs", "census_unchanged",
+        "census_ids",
+    ],
+)  # fmt: skip
 async def test_a_hot_statement_reads_no_whole_table(filled: Pool, name: str, generic: bool) -> None:
     sql, arguments = (await hot(filled))[name]
     takes = len(set(re.findall(r"\$\d+", sql)))

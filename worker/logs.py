@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -83,7 +83,24 @@ def _quick_logger(level: int, as_json: bool) -> Any:
                 return super().info(event, *args, **fields)
             return self._logger.info(line)
 
+        def info_each(self, event: str, rows: Sequence[Mapping[str, Any]]) -> None:
+            if self._context or (lines := _quick_lines(event, rows)) is None:
+                for row in rows:
+                    self.info(event, **row)
+            else:
+                self._logger.info(lines)
+
     return QuickLogger
+
+
+def info_each(logger: Any, event: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each of these, which have the same flat fields: cheaper than one by one."""
+    together = getattr(logger, "info_each", None)
+    if together is not None:
+        together(event, rows)
+    else:
+        for row in rows:
+            logger.info(event, **row)
 
 
 def _quick_line(event: str, fields: Mapping[str, Any]) -> bytes | None:
@@ -104,6 +121,23 @@ def _quick_line(event: str, fields: Mapping[str, Any]) -> bytes | None:
         return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z)
     except TypeError:
         return None
+
+
+def _quick_lines(event: str, rows: Sequence[Mapping[str, Any]]) -> bytes | None:
+    """The finished lines, or None if they have to be looked through one by one."""
+    same = {**_bound.get(), "event": event, "level": "info", "timestamp": datetime.now(UTC)}
+    if not rows or _name_secrets((*same, *rows[0])):
+        return None
+    try:
+        lines = b"\n".join([orjson.dumps({**same, **r}, option=orjson.OPT_UTC_Z) for r in rows])
+    except TypeError:
+        return None
+    harmless = b"://" not in lines and not any(s in lines for s in map(_encoded, _secrets))
+    return lines if harmless else None
+
+
+def _encoded(text: str) -> bytes:
+    return orjson.dumps(text)[1:-1]
 
 
 @lru_cache(maxsize=1000)

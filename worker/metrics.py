@@ -39,7 +39,7 @@ class Distribution(Collector):
     """
 
     def __init__(self, name: str, documentation: str, bounds: Sequence[float]) -> None:
-        self._name, self._documentation, self._bounds = name, documentation, bounds
+        self.name, self._documentation, self._bounds = name, documentation, bounds
         self._by_queue: dict[str, Observations] = {}
         REGISTRY.register(self)
 
@@ -49,7 +49,7 @@ class Distribution(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The histogram as it stands."""
-        family = HistogramMetricFamily(self._name, self._documentation, labels=["queue"])
+        family = HistogramMetricFamily(self.name, self._documentation, labels=["queue"])
         bounds = [*(str(float(b)) for b in self._bounds), "+Inf"]
         for queue, seen in self._by_queue.items():
             buckets = list(zip(bounds, map(float, accumulate(seen.counts)), strict=True))

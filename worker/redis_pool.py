@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import hiredis
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
@@ -75,7 +76,16 @@ class SupervisorRedis(ArqRedis):
 
 
 class _Connection(AbstractConnection):
-    """Writing to a connection that was closed a moment ago is an error of uvloop's own."""
+    """Packs in C, and knows that uvloop has an error of its own for a connection just closed."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """The command as bytes; the client's own way to them costs five times as much."""
+        name = args[0].encode() if isinstance(args[0], str) else args[0]
+        try:
+            return [hiredis.pack_command((*name.split(), *args[1:]))]
+        except TypeError:
+            packed: list[bytes] = super().pack_command(*args)
+            return packed
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Write a command. Raises redis's own error, whatever the loop calls it."""

@@ -90,7 +90,7 @@ async def test_a_busy_system_is_accounted_for_throughout(
             assert result.clean, result.offenders
             looked += result.jobs
         await flowing
-    assert looked > 100, "it was not busy at all"
+    assert looked > 20, "it was not busy at all"
 
 
 @pytest.mark.usefixtures("quick")

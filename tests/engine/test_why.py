@@ -4,9 +4,9 @@ import pytest
 from arq.connections import ArqRedis
 
 from tests.chaos.app import QUEUES
+from tests.chaos.processes import until
 from tests.engine.conftest import OpenEngine
 from tests.engine.scene import Scene
-from tests.support import eventually
 from worker.database.pool import Pool
 from worker.jobs.queue_controls import QueueControls
 from worker.jobs.reasons import Reason
@@ -26,15 +26,14 @@ def waiting(pool: Pool, redis: ArqRedis, controls: QueueControls) -> Waiting:
 async def test_a_kind_that_no_engine_knows_is_told_with_its_next_try(
     running: OpenEngine, scene: Scene, waiting: Waiting
 ) -> None:
-    job_id = await scene.rung("novel")
+    job_id, reasons = await scene.rung("novel"), list[Reason]()
     async with running():
 
-        async def given_back() -> list[Reason]:
-            reasons = (await waiting.why(job_id)).reasons
-            assert [r.code for r in reasons] == ["no_worker", "given_back"]
-            return reasons
+        async def given_back() -> bool:
+            reasons[:] = (await waiting.why(job_id)).reasons
+            return [r.code for r in reasons] == ["no_worker", "given_back"]
 
-        reasons = await eventually(given_back)
+        await until(given_back)
         assert "none knows the kind novel" in reasons[0].message
         assert reasons[1].seconds is not None
         assert 0 < reasons[1].seconds <= 5

@@ -76,6 +76,8 @@ class Claims:
             for name in ("claim", "settle", "renew", "release")
         )
         self._settlements: Gatherer[Settlement] = Gatherer(self._settle_many, max_items=MOST_IDS)
+        # Those that were put while a renewal was under way; None: none is.
+        self._crossed: list[Settlement] | None = None
 
     async def claim(self, slots: int) -> Claimed:
         """Lease up to `slots` ids that are due."""
@@ -96,9 +98,21 @@ class Claims:
     def settle(self, settlement: Settlement) -> None:
         """Have a lease given up soon. Nothing happens when the token no longer owns it."""
         self._settlements.put(settlement)
+        if self._crossed is not None:
+            self._crossed.append(settlement)
 
     async def renew(self, held: Mapping[UUID, str]) -> list[UUID]:
         """Extend these leases (id → token); answers those that somebody else owns now."""
+        self._crossed = []
+        try:
+            return await self._renew_all(held)
+        finally:
+            crossed, self._crossed = self._crossed, None
+            # A renewal that came after such a settlement has taken the lease again.
+            for settlement in crossed:
+                self._settlements.put(settlement)
+
+    async def _renew_all(self, held: Mapping[UUID, str]) -> list[UUID]:
         lost: list[UUID] = []
         items = list(held.items())
         for start in range(0, len(items), MOST_IDS):

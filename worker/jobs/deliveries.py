@@ -21,7 +21,10 @@ LEDGER_SQL = queries.load(ledger.__file__)
 
 @dataclass(slots=True)
 class Arrival:
-    """A delivery and what it asks for: jobs, or the reason why there are none."""
+    """A delivery and what it asks for: jobs, or the reason why there are none.
+
+    `planned` is what is answered of the jobs: `[{"id", "queue"}]`.
+    """
 
     delivery_id: str
     event: str
@@ -35,10 +38,10 @@ class Arrival:
     ignored_reason: str | None = None
     traceparent: str | None = None
     jobs: tuple[NewJob, ...] = ()
+    planned: list[dict[str, str]] = field(init=False)
 
-    def planned(self) -> list[dict[str, str]]:
-        """The jobs as they are answered: `[{"id", "queue"}]`."""
-        return [{"id": str(j.id), "queue": j.queue} for j in self.jobs]
+    def __post_init__(self) -> None:
+        self.planned = [{"id": str(j.id), "queue": j.queue} for j in self.jobs]
 
 
 @dataclass(slots=True)
@@ -79,7 +82,7 @@ class Deliveries:
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> set[str]:
         rows = [_row(place, a) for place, a in enumerate(arrivals, 1)]
-        jobs = [j for a in arrivals for j in a.jobs]
+        jobs = [_job(j) for a in arrivals for j in a.jobs]
         found = await self._fetch(SQL.accept, rows, [a.body for a in arrivals], jobs)
         return {r["delivery_id"] for r in found}
 
@@ -103,7 +106,7 @@ class Deliveries:
         """The repository was enrolled since: a redelivery now runs what it asks for."""
         async with self._pool.acquire() as connection, connection.transaction():
             adopted = await connection.fetchval(
-                SQL.adopt, arrival.delivery_id, arrival.planned(), arrival.project_id
+                SQL.adopt, arrival.delivery_id, arrival.planned, arrival.project_id
             )
             if adopted is not None:
                 await connection.fetch(LEDGER_SQL.add, *add_arguments(arrival.jobs))
@@ -128,15 +131,36 @@ def _row(place: int, arrival: Arrival) -> dict[str, Any]:
         "project_id": arrival.project_id,
         "ref": arrival.ref,
         "headers": arrival.headers,
-        "jobs": arrival.planned(),
+        "jobs": arrival.planned,
         "ignored_reason": arrival.ignored_reason,
         "traceparent": arrival.traceparent,
     }
 
 
+def _job(job: NewJob) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "queue": job.queue,
+        "kind": job.kind,
+        "payload": job.payload,
+        "max_attempts": job.max_attempts,
+        "project_id": job.project_id,
+        "org_id": job.org_id,
+        "priority": job.priority,
+        "dedupe_key": job.dedupe_key,
+        "run_at": job.run_at,
+        "delivery_id": job.delivery_id,
+        "correlation_id": job.correlation_id,
+        "concurrency_key": job.concurrency_key,
+        "traceparent": job.traceparent,
+        "lane": job.lane,
+        "lane_order": job.lane_order,
+    }
+
+
 def _accepted(arrival: Arrival) -> Acceptance:
     rings = [Ring.of(j) for j in arrival.jobs]
-    return Acceptance(arrival.planned(), arrival.ignored_reason, False, rings)
+    return Acceptance(arrival.planned, arrival.ignored_reason, False, rings)
 
 
 def _as_seen_by(arrival: Arrival, first: Arrival, answer: Acceptance) -> Acceptance:

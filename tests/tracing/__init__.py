@@ -1,0 +1,1 @@
+"""Tracing, seen from a collector."""

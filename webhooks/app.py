@@ -7,6 +7,7 @@ from webhooks.auth import require_token
 from webhooks.github import endpoint
 from webhooks.middleware import add_headers, errors_as_json
 from webhooks.resources import RESOURCES, Resources
+from webhooks.server import DIRECT
 from worker.health import add_health_routes
 
 
@@ -15,8 +16,10 @@ def create_app(resources: Resources) -> web.Application:
     # Bodies are bounded where they are read, because webhooks may be larger than API calls.
     app = web.Application(middlewares=[errors_as_json, require_token])
     app[RESOURCES] = resources
+    app[DIRECT] = endpoint.Shortcut(resources)
     app.on_response_prepare.append(add_headers)
     app.router.add_post(endpoint.PATH, endpoint.receive)
     api.add_routes(app.router)
+    api.openapi.serve(app, api.DESCRIBED)
     add_health_routes(app, resources.health)
     return app

@@ -32,9 +32,15 @@ class Room:
 
     async def take(self, size: int) -> None:
         """Take `size` bytes. Raises Overloaded when there is no room within seconds."""
-        if self.taken + size > self._capacity:
+        while not self.take_now(size):
             await self._wait_for(size)
+
+    def take_now(self, size: int) -> bool:
+        """Take `size` bytes if there is room for them at once."""
+        if self.taken + size > self._capacity:
+            return False
         self.taken += size
+        return True
 
     def give_back(self, size: int) -> None:
         """Let others have them."""

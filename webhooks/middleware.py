@@ -1,14 +1,13 @@
 """Every error as JSON, once; and the headers that every answer has."""
 
 import secrets
-from itertools import count
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from webhooks.answers import REQUEST_ID, SECURITY, error_response, new_request_id
 from webhooks.resources import RESOURCES
-from webhooks.server import error_response
 from worker import errors
 
 log = structlog.get_logger(__name__)
@@ -31,14 +30,6 @@ _ROUTING = {
     408: ("request_timeout", "The request took too long."),
     417: ("expectation_failed", "The only expectation met is 100-continue."),
 }
-_SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
-REQUEST_ID = "X-Request-Id"
-_PROCESS, _NUMBERS = secrets.token_hex(6), count(1)
 
 
 @web.middleware
@@ -46,14 +37,21 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     """Answer `{"error":{"code","message","fields"?}}` for whatever goes wrong."""
     try:
         return await handler(request)
-    except errors.SwitchyardError as error:
-        return _told(request, error)
     except web.HTTPException as error:
         return _routed(error)
     except ConnectionError:
         raise  # the client is gone: there is nobody to answer
     except Exception as error:  # noqa: BLE001  the caller gets an id, and the log everything
-        return _unexpected(request, error)
+        return response_to(error, request.method, request.path)
+
+
+def response_to(error: Exception, method: str, path: str) -> web.Response:
+    """What to answer when a request ended with this error; one that nobody foresaw is logged."""
+    status = next((s for kind, s in STATUSES.items() if isinstance(error, kind)), None)
+    if status is None or not isinstance(error, errors.SwitchyardError):
+        return _unexpected(error, method, path)
+    fields = error.fields if isinstance(error, errors.InvalidInput) else None
+    return error_response(status, error.code, error.message, fields, _MORE_HEADERS.get(status))
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -61,28 +59,19 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     if request.app[RESOURCES].health.draining:
         response.force_close()
         response.headers["Connection"] = "close"
-    for name, value in _SECURITY.items():
+    for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault(REQUEST_ID, f"{_PROCESS}-{next(_NUMBERS):x}")
+    response.headers.setdefault(REQUEST_ID, new_request_id())
 
 
-def _told(request: web.Request, error: errors.SwitchyardError) -> web.StreamResponse:
-    status = next((s for kind, s in STATUSES.items() if isinstance(error, kind)), None)
-    if status is None:
-        return _unexpected(request, error)
-    fields = error.fields if isinstance(error, errors.InvalidInput) else None
-    return error_response(status, error.code, error.message, fields, _MORE_HEADERS.get(status))
-
-
-def _routed(error: web.HTTPException) -> web.StreamResponse:
+def _routed(error: web.HTTPException) -> web.Response:
     code, message = _ROUTING.get(error.status, ("http_error", error.reason))
     allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
     return error_response(error.status, code, message, headers=allowed)
 
 
-def _unexpected(request: web.Request, error: Exception) -> web.StreamResponse:
+def _unexpected(error: Exception, method: str, path: str) -> web.Response:
     error_id = secrets.token_hex(8)
-    log.error("http.failed", error_id=error_id, method=request.method, path=request.path,
-              exc_info=error)  # fmt: skip
+    log.error("http.failed", error_id=error_id, method=method, path=path, exc_info=error)
     message = f"Something went wrong on our side; its id is {error_id}."
     return error_response(500, "internal", message, headers={REQUEST_ID: error_id})

@@ -11,17 +11,21 @@ from arq.connections import ArqRedis
 from webhooks.bodies import Bodies
 from webhooks.github.intake import Intake
 from webhooks.ringer import Ringer
+from webhooks.superseder import Superseder
 from worker.database.migrations import check_schema
 from worker.database.pool import Pool, connect_pool
 from worker.health import Health
+from worker.jobs.cancelling import Cancelling
 from worker.jobs.deliveries import Deliveries
-from worker.jobs.ledger import Ledger
+from worker.jobs.events import Publisher
 from worker.jobs.projects import Projects
 from worker.jobs.queues import Queue, configured
-from worker.jobs.reading import JobReader
 from worker.jobs.ring import Bell
+from worker.jobs.steering import Steering
+from worker.jobs.superseding import Superseding
 from worker.redis_pool import connect_redis
 from worker.settings import Settings
+from worker.tracing import Tracing, open_tracing
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,9 @@ class Resources:
     bodies: Bodies
     ringer: Ringer
     projects: Projects
-    ledger: Ledger
-    jobs: JobReader
+    steering: Steering
     intake: Intake
+    tracing: Tracing
     streams: asyncio.Semaphore
 
 
@@ -64,6 +68,7 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
         redis = connect_redis(settings.redis_url.get_secret_value())
         stack.push_async_callback(redis.aclose)
         resources = _resources(settings, pool, redis)
+        stack.push_async_callback(resources.tracing.close)
         stack.push_async_callback(resources.ringer.drain)
         stack.push_async_callback(resources.intake.drain)
         yield resources
@@ -75,6 +80,8 @@ def _resources(settings: Settings, pool: Pool, redis: ArqRedis) -> Resources:
         Ringer(Bell(redis)),
         Projects(pool),
     )
+    collector = settings.otel_exporter_otlp_endpoint
+    tracing = open_tracing(collector.get_secret_value() if collector else None, "switchyard-web")
     return Resources(
         settings=settings,
         queues=queues,
@@ -84,15 +91,21 @@ def _resources(settings: Settings, pool: Pool, redis: ArqRedis) -> Resources:
         bodies=Bodies(),
         ringer=ringer,
         projects=projects,
-        ledger=Ledger(pool),
-        jobs=JobReader(pool),
+        steering=Steering.over(pool, redis, ringer, queues, by_hand=not settings.is_production),
+        tracing=tracing,
         streams=asyncio.Semaphore(MAX_STREAMS),
         intake=Intake(
             secrets=[s.get_secret_value() for s in settings.github_webhook_secret],
             projects=projects,
             deliveries=Deliveries(pool),
             ringer=ringer,
+            superseder=Superseder(
+                Superseding(pool, queues, Cancelling(pool, redis)),
+                Bell(redis),
+                Publisher(pool, redis),
+            ),
             queues=queues,
+            tracing=tracing,
         ),
     )
 

@@ -1,9 +1,10 @@
 """Signed pushes accepted per second: `python -m tests.benchmarks.intake [--processes N]`.
 
 Each server is a process of its own, started as in production, its log lines going to a file; with
-more than one the connections are shared out among them, as any load balancer does.
-The client is raw sockets with requests built beforehand, on the same machine. Afterwards the
-record must hold exactly one delivery and one job for every 202.
+more than one the connections are shared out among them, as any load balancer does. The client is
+raw sockets with requests built and signed beforehand, on the same machine. Every push is to a
+branch of its own unless `--branches` says otherwise: then newer ones supersede older ones.
+Afterwards the record must hold exactly one delivery and one job for every 202.
 """
 
 import argparse
@@ -19,20 +20,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
-from uuid import uuid4
 
 import asyncpg
 import psutil
 import uvloop
 
-from tests.deliveries import SECRET, Recorded, encode, load
-from webhooks.github.signatures import sign
+from tests.benchmarks import pushes
+from tests.deliveries import SECRET
 from worker.database.migrations import migrate
 from worker.embedded import EmbeddedServers
 from worker.jobs.projects import Projects
 
 WARM_UP = 4_000
-BODY_BYTES = 5_000
 _START_SECONDS, _RUN_SECONDS = 20.0, 120.0
 
 Started = tuple["subprocess.Popen[bytes]", Path]
@@ -64,11 +63,12 @@ class Sender(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Every answer is small enough to come in one piece."""
-        self._load.latencies.append(time.perf_counter() - self._sent)
+        load = self._load
+        load.latencies.append(time.perf_counter() - self._sent)
         if data.startswith(b"HTTP/1.1 202") and b'"accepted":true' in data:
-            self._load.accepted += 1
+            load.accepted += 1
         else:
-            self._load.refused.append(data)
+            load.refused.append(data)
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -85,6 +85,34 @@ class Sender(asyncio.Protocol):
         self._transport.write(self._load.requests.pop())
 
 
+class Costs:
+    """Seconds of CPU by who spends them, since this was made."""
+
+    def __init__(self, servers: EmbeddedServers, started: Sequence[Started]) -> None:
+        self._pids = {
+            "web": [server.pid for server, _ in started],
+            "postgres": [servers.postgres.pid or 0],
+            "redis": [servers.redis.pid or 0],
+            "client": [os.getpid()],
+        }
+        self._before = self._spent()
+
+    def spent(self) -> dict[str, float]:
+        """What each has used up to now."""
+        return {who: s - self._before[who] for who, s in self._spent().items()}
+
+    def _spent(self) -> dict[str, float]:
+        return {who: sum(map(_cpu_seconds, pids)) for who, pids in self._pids.items()}
+
+
+def _cpu_seconds(pid: int) -> float:
+    process = psutil.Process(pid)
+    # Postgres works in children; the client's are the others of this list.
+    family = [process] if pid == os.getpid() else [process, *process.children(recursive=True)]
+    times = [p.cpu_times() for p in family]
+    return float(sum(t.user + t.system for t in times))
+
+
 async def main(options: argparse.Namespace) -> None:
     """Print the figures; raises AssertionError when the record differs from the answers."""
     with EmbeddedServers() as servers, tempfile.TemporaryDirectory() as folder:
@@ -92,24 +120,28 @@ async def main(options: argparse.Namespace) -> None:
         await _enrol(servers.database_url)
         with ExitStack() as stack:
             started = [
-                stack.enter_context(_server(servers, Path(folder, f"server-{n}.log")))
+                stack.enter_context(_server(servers, Path(folder, f"server-{n}.log"), options))
                 for n in range(options.processes)
             ]
             ports = [await _port(log, server) for server, log in started]
-            warm_up = await _run(ports, WARM_UP, options.connections)
-            busy, begun = _cpu_seconds(started), time.perf_counter()
-            load = await _run(ports, options.requests, options.connections)
-            _report(load, time.perf_counter() - begun, options)
-            busy = _cpu_seconds(started) - busy
-            print(f"server CPU: {busy / options.requests * 1e6:.0f} us a push")
+            warm_up = await _run(
+                ports, pushes.requests(WARM_UP, WARM_UP, "warm-up"), options.connections
+            )
+            requests = pushes.requests(
+                options.requests, options.branches or options.requests, "load"
+            )
+            costs, begun = Costs(servers, started), time.perf_counter()
+            load = await _run(ports, requests, options.connections)
+            _report(load, time.perf_counter() - begun, costs.spent(), options)
+            _report_memory(started)
         await _verify(servers.database_url, warm_up.accepted + load.accepted)
 
 
 @contextmanager
-def _server(servers: EmbeddedServers, log: Path) -> Iterator[Started]:
+def _server(servers: EmbeddedServers, log: Path, options: argparse.Namespace) -> Iterator[Started]:
     with log.open("wb") as sink:
         server = subprocess.Popen(
-            [sys.executable, "-m", "webhooks"], stderr=sink, env=_environment(servers)
+            [options.python, "-m", "webhooks"], stderr=sink, env=_environment(servers)
         )
     try:
         yield server, log
@@ -119,8 +151,8 @@ def _server(servers: EmbeddedServers, log: Path) -> Iterator[Started]:
             print(f"server exit code {code}; its log ends: {log.read_text()[-2000:]}")
 
 
-async def _run(ports: list[int], count: int, connections: int) -> Load:
-    load = Load(_requests(count))
+async def _run(ports: list[int], requests: list[bytes], connections: int) -> Load:
+    load = Load(requests)
     loop = asyncio.get_running_loop()
     pairs = [
         await loop.create_connection(lambda: Sender(load), "127.0.0.1", ports[n % len(ports)])
@@ -131,61 +163,33 @@ async def _run(ports: list[int], count: int, connections: int) -> Load:
     return load
 
 
-def _requests(count: int) -> list[bytes]:
-    recorded = load("push_branch")
-    bodies = [_sized(recorded, commit=f"{n:040x}") for n in range(1, 257)]
-    heads = [_head(recorded, body) for body in bodies]
-    return [
-        b"%bX-GitHub-Delivery: %b\r\n\r\n%b"
-        % (heads[n % 256], str(uuid4()).encode(), bodies[n % 256])
-        for n in range(count)
-    ]
-
-
-def _sized(recorded: Recorded, commit: str) -> bytes:
-    document = json.loads(recorded.with_body(after=commit).body)
-    document["commits"] = document["commits"][:1]
-    kept = ("id", "name", "full_name", "private", "owner", "html_url", "clone_url",
-            "default_branch", "master_branch", "pushed_at")  # fmt: skip
-    document["repository"] = {k: document["repository"][k] for k in kept}
-    missing = BODY_BYTES - len(encode(document))
-    assert missing > 0, f"the recorded push is {-missing} bytes too long"
-    document["commits"][0]["message"] += "x" * missing
-    return encode(document)
-
-
-def _head(recorded: Recorded, body: bytes) -> bytes:
-    headers = {k: v for k, v in recorded.headers.items() if k != "X-GitHub-Delivery"}
-    headers |= {
-        "Host": "127.0.0.1",
-        "Content-Length": str(len(body)),
-        "X-Hub-Signature-256": sign(body, SECRET),
-    }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return b"POST /api/webhooks/github HTTP/1.1\r\n" + lines.encode()
-
-
-def _report(load: Load, seconds: float, options: argparse.Namespace) -> None:
+def _report(
+    load: Load, seconds: float, costs: dict[str, float], options: argparse.Namespace
+) -> None:
     times = sorted(load.latencies)
     p50, p99 = (times[int(len(times) * share)] * 1000 for share in (0.5, 0.99))
+    branches = options.branches or len(times)
     print(
-        f"{len(times)} signed pushes of {BODY_BYTES} bytes over {options.connections} connections "
-        f"to {options.processes} processes: "
+        f"{len(times)} signed pushes of 5 kB to {branches} branches over {options.connections} "
+        f"connections to {options.processes} processes: "
         f"{len(times) / seconds:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms, "
         f"{load.accepted} accepted, {len(load.refused)} refused"
     )
+    each = ", ".join(f"{who} {spent / len(times) * 1e6:.0f}" for who, spent in costs.items())
+    busy = sum(costs.values()) / seconds
+    print(f"microseconds of CPU a push: {each}; together {busy:.2f} cores")
 
 
-def _cpu_seconds(started: Sequence[Started]) -> float:
-    times = [psutil.Process(server.pid).cpu_times() for server, _ in started]
-    return float(sum(t.user + t.system for t in times))
+def _report_memory(started: Sequence[Started]) -> None:
+    used = [psutil.Process(server.pid).memory_info().rss / 2**20 for server, _ in started]
+    print(f"memory of a web process afterwards: {max(used):.0f} MB")
 
 
 async def _enrol(url: str) -> None:
     async with asyncpg.create_pool(url, min_size=1, max_size=1) as pool:
-        await Projects(pool).enrol(
-            "benchmark", "https://example.org/x.git", "example-org/harbour-ledger", "free", None
-        )
+        for number in range(pushes.REPOSITORIES):
+            name = pushes.repository(number)
+            await Projects(pool).enrol(name, f"https://example.org/{name}", name, "free", None)
 
 
 def _environment(servers: EmbeddedServers) -> dict[str, str]:
@@ -212,10 +216,11 @@ async def _verify(url: str, accepted: int) -> None:
     try:
         rows = await connection.fetchval("SELECT count(*) FROM webhook_events")
         jobs = await connection.fetchval("SELECT count(DISTINCT delivery_id) FROM jobs")
+        gone = await connection.fetchval("SELECT count(*) FROM jobs WHERE state = 'superseded'")
     finally:
         await connection.close()
     assert (rows, jobs) == (accepted, accepted), f"{accepted} accepted, {rows} rows, {jobs} jobs"
-    print(f"the record has exactly {rows} deliveries and as many jobs")
+    print(f"the record has exactly {rows} deliveries and as many jobs, {gone} of them superseded")
 
 
 def _options() -> argparse.Namespace:
@@ -223,6 +228,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=40_000)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--branches", type=int, default=0, help="0: one for each push")
+    parser.add_argument("--python", default=sys.executable, help="what runs the servers")
     return parser.parse_args()
 
 

@@ -117,7 +117,7 @@ async def test_many_can_be_accepted_in_one_call(pool: Pool) -> None:
     came = [arrival("d-1"), arrival("d-2"), arrival("d-1"), ignored("d-3")]
     answers = await Deliveries(counting).accept(came)  # type: ignore[arg-type]
     assert [a.duplicate for a in answers] == [False, False, True, False]
-    assert answers[0].jobs == answers[2].jobs == came[0].planned()
+    assert answers[0].jobs == answers[2].jobs == came[0].planned
     assert (counting.statements, await job_count(pool)) == (1, 2)
 
 
@@ -160,11 +160,11 @@ async def test_a_repository_enrolled_since_is_scanned_on_redelivery(
     await accept(deliveries, ignored())
     came = arrival(project_id=project_id)
     answer = await accept(deliveries, came)
-    assert (answer.jobs, answer.ignored_reason, answer.duplicate) == (came.planned(), None, False)
+    assert (answer.jobs, answer.ignored_reason, answer.duplicate) == (came.planned, None, False)
     assert [r.id for r in answer.to_ring] == [came.jobs[0].id]
     kept = await delivery(pool)
     assert (kept["jobs"], kept["project_id"], kept["ignored_reason"]) == (
-        came.planned(), project_id, None,
+        came.planned, project_id, None,
     )  # fmt: skip
     assert await state_of(pool, came.jobs[0].id) is State.QUEUED
 

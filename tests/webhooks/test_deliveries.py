@@ -26,7 +26,8 @@ def refused(recorded: Recorded) -> InvalidInput:
 def test_a_push_is_read_whole() -> None:
     recorded = load("push_branch")
     raw = json.loads(recorded.body)
-    assert parsed(recorded) == Delivery(
+    delivery = parsed(recorded)
+    assert delivery == Delivery(
         guid=recorded.headers["X-GitHub-Delivery"],
         event="push",
         action=None,
@@ -54,8 +55,11 @@ def test_a_push_is_read_whole() -> None:
             pusher="ada-ferreira",
             sender_type="User",
             commit_count=2,
+            pushed_at=raw["repository"]["pushed_at"],
         ),
+        traceparent=delivery.traceparent,
     )
+    assert isinstance(raw["repository"]["pushed_at"], int)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,6 +68,27 @@ def test_a_form_says_the_same_as_json(name: str) -> None:
     assert form.body != plain.body
     for field in ("guid", "event", "action", "repository", "repository_id", "push"):
         assert getattr(form, field) == getattr(plain, field)
+
+
+def test_the_time_of_a_push_is_a_number_or_unknown() -> None:
+    recorded = load("push_branch")
+    repository = json.loads(recorded.body)["repository"]
+    for told, read in ((7, 7), ("2025-03-07T09:17:02Z", None), (None, None), (True, None)):
+        push = parsed(recorded.with_body(repository=repository | {"pushed_at": told})).push
+        assert push is not None
+        assert push.pushed_at == read
+
+
+def test_a_senders_trace_is_continued() -> None:
+    sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    recorded = load("push_branch")
+    traced = recorded.with_headers(traceparent=sent)
+    twice = Recorded(traced.headers.copy(), traced.body)
+    twice.headers.add("Traceparent", sent)
+    assert parsed(traced).traceparent[:36] == sent[:36]
+    assert parsed(traced).traceparent != sent
+    assert parsed(twice).traceparent[:36] != sent[:36]
+    assert parsed(recorded).traceparent[:36] != parsed(recorded).traceparent[:36]
 
 
 def test_events_without_repository_or_action_are_understood() -> None:

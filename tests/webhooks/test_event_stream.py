@@ -13,7 +13,8 @@ import pytest
 from tests.support import eventually
 from tests.webhooks.service import Service, serving
 from webhooks.api import events as live
-from worker.jobs.events import NewEvent, Publisher
+from worker.jobs import events as recorded
+from worker.jobs.events import NewEvent, Publisher, publish_progress
 
 
 class Stream:
@@ -148,3 +149,56 @@ async def test_without_redis_there_is_no_stream_but_an_answer(database_url: str)
         project = (await own.enrol())["id"]
         answer = await own.call("GET", f"/api/projects/{project}/events")
         assert (answer.status, answer.error["code"]) == (503, "overloaded")
+
+
+async def report(service: Service, project: str, *numbers: int) -> None:
+    """Publish progress as the worker does."""
+    for n in numbers:
+        event = NewEvent(uuid.UUID(project), "job_progress", {"n": n})
+        await publish_progress(service.resources.redis, [event])
+
+
+async def test_progress_comes_live_and_does_not_move_the_place_to_resume_at(
+    service: Service,
+) -> None:
+    project = (await service.enrol("progress/events"))["id"]
+    await report(service, project, 0)
+    async with follow(service, project) as stream:
+        await publish(service, project, 1)
+        event = await stream.block()
+        await report(service, project, 2)
+        progress = await stream.block()
+    assert "id" in event
+    assert "id" not in progress
+    assert orjson.loads(progress["data"])["payload"]["n"] == 2
+    await report(service, project, 3)
+    await publish(service, project, 4)
+    async with follow(service, project, Last_Event_ID=event["id"]) as stream:
+        assert await stream.numbers(1) == [4], "progress is not replayed"
+
+
+async def test_progress_pushes_no_event_out_of_the_replay(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = (await service.enrol("much/progress"))["id"]
+    monkeypatch.setattr(recorded, "PROGRESS_LENGTH", 20)
+    await publish(service, project, 1)
+    await report(service, project, *range(100, 200))
+    length = await service.resources.redis.xlen(recorded.progress_stream(project))
+    assert 20 <= length < 100
+    async with follow(service, project, Last_Event_ID="0-0") as stream:
+        assert await stream.numbers(1) == [1]
+
+
+async def test_progress_and_events_keep_their_order(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "AT_ONCE", 3)
+    project = (await service.enrol("orderly/events"))["id"]
+    async with follow(service, project) as stream:
+        for n in range(0, 40, 4):
+            await report(service, project, n, n + 1)
+            await publish(service, project, n + 2, n + 3)
+            # Within a millisecond progress is taken to come first.
+            await asyncio.sleep(0.002)
+        assert await stream.numbers(40) == [*range(40)]

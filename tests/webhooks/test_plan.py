@@ -33,7 +33,11 @@ def delivery(name: str) -> Delivery:
 
 
 def only_job(name: str, project: Project = PROJECT) -> NewJob:
-    planned = plan(delivery(name), project)
+    return job_for(delivery(name), project)
+
+
+def job_for(pushed: Delivery, project: Project = PROJECT) -> NewJob:
+    planned = plan(pushed, project)
     assert isinstance(planned, Enqueue)
     (job,) = planned.jobs
     return job
@@ -54,7 +58,7 @@ def only_job(name: str, project: Project = PROJECT) -> NewJob:
 def test_a_push_to_a_branch_plans_a_scan_of_the_pushed_commit(name: str, branch: str) -> None:
     pushed = delivery(name)
     assert pushed.push is not None
-    job = only_job(name)
+    job = job_for(pushed)
     assert job == NewJob(
         id=job.id,
         queue="artifact-scan",
@@ -71,8 +75,12 @@ def test_a_push_to_a_branch_plans_a_scan_of_the_pushed_commit(name: str, branch:
             "branch": branch,
             "commitSha": pushed.push.after,
             "webhookEventId": pushed.guid,
-        },
+        }
+        | ({"forced": True} if name == "push_force" else {}),
         priority=10,
+        traceparent=pushed.traceparent,
+        lane=f"artifact_scan:{PROJECT.id}:{branch}",
+        lane_order=pushed.push.pushed_at,
     )
 
 

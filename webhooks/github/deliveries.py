@@ -4,12 +4,14 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from webhooks.github.fields import Fields
 from webhooks.github.pushes import Push, is_legal_ref, parse_push
 from webhooks.github.strict_json import parse_object, quoted
 from worker.errors import InvalidInput, UnsupportedMedia
+from worker.jobs.trace import new_traceparent
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 KEPT_HEADERS = (
@@ -33,11 +35,12 @@ class Headers(Protocol):
         """All values of a header, or `default`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
     """What a delivery says. `body` is the request's as it came; `headers` are KEPT_HEADERS.
 
-    `repository` is GitHub's `owner/name`; it and `repository_id` are None together.
+    `repository` is GitHub's `owner/name`; it and `repository_id` are None together. `traceparent`
+    is a span of its own, in the sender's trace if the request named one.
     """
 
     guid: str
@@ -49,6 +52,7 @@ class Delivery:
     body: bytes
     headers: dict[str, str]
     push: Push | None
+    traceparent: str
 
 
 def parse(headers: Headers, body: bytes) -> Delivery:
@@ -60,8 +64,9 @@ def parse(headers: Headers, body: bytes) -> Delivery:
     guid = _required(headers, "X-GitHub-Delivery", _GUID)
     event = _required(headers, "X-GitHub-Event", _EVENT)
     payload = Fields(parse_object(_document(headers, body)))
-    push = parse_push(payload) if event == "push" else None
-    origin = payload.required_child("repository") if push else payload.child("repository")
+    is_push = event == "push"
+    origin = payload.required_child("repository") if is_push else payload.child("repository")
+    push = parse_push(payload, origin) if is_push and origin else None
     return Delivery(
         guid=guid,
         event=event,
@@ -72,6 +77,7 @@ def parse(headers: Headers, body: bytes) -> Delivery:
         body=body,
         headers=_kept(headers),
         push=push,
+        traceparent=_traced(headers),
     )
 
 
@@ -92,14 +98,19 @@ def _only(headers: Headers, name: str) -> str | None:
 
 
 def _document(headers: Headers, body: bytes) -> bytes:
-    content_type = _only(headers, "Content-Type") or ""
+    media_type = _media_type(_only(headers, "Content-Type") or "")
+    return body if media_type == JSON else _form_payload(body)
+
+
+@lru_cache(maxsize=100)
+def _media_type(content_type: str) -> str:
     media_type = content_type.partition(";")[0].strip().lower()
     charset = _CHARSET.search(content_type)
     if media_type not in (JSON, FORM):
         raise UnsupportedMedia(f"Send {JSON} or {FORM}, not {quoted(media_type)}.")
     if charset and charset[1].lower() not in ("utf-8", "utf8"):
         raise UnsupportedMedia(f"Send UTF-8, not the charset {quoted(charset[1])}.")
-    return body if media_type == JSON else _form_payload(body)
+    return media_type
 
 
 def _form_payload(form: bytes) -> bytes:
@@ -124,12 +135,29 @@ def _full_name(repository: Fields) -> str:
 
 def _default_branch(repository: Fields) -> str | None:
     branch = repository.text("default_branch", 1024)
-    if branch is not None and not is_legal_ref(f"refs/heads/{branch}"):
+    if branch is not None and not _is_legal_branch(branch):
         repository.refuse("default_branch", "is not a legal branch name")
     return branch
 
 
+@lru_cache(maxsize=1000)
+def _is_legal_branch(name: str) -> bool:
+    return is_legal_ref(f"refs/heads/{name}")
+
+
+def _traced(headers: Headers) -> str:
+    # By the standard a header sent twice is as good as none, and never a fault.
+    values = headers.getall("traceparent", [])
+    return new_traceparent(values[0] if len(values) == 1 else None)
+
+
 def _kept(headers: Headers) -> dict[str, str]:
-    """Header values escaped to printable ASCII, because a client may send any bytes."""
-    found = {name: ", ".join(headers.getall(name, [])) for name in KEPT_HEADERS}
-    return {name: ascii(value)[1:-1][:256] for name, value in found.items() if value}
+    return _escaped(*(", ".join(headers.getall(name, [])) for name in KEPT_HEADERS))
+
+
+# All deliveries of a hook have the same.
+@lru_cache(maxsize=1000)
+def _escaped(*values: str) -> dict[str, str]:
+    """Header values in printable ASCII, because a client may send any bytes."""
+    found = zip(KEPT_HEADERS, values, strict=True)
+    return {name: ascii(value)[1:-1][:256] for name, value in found if value}

@@ -10,8 +10,8 @@ from worker.errors import InvalidInput
 class Fields:
     """An object's members; `path` is the dotted name of the object itself.
 
-    A field that is absent or null reads as None (flags as False, counts as 0) unless the
-    reader is a `required_` one. Every reader raises InvalidInput for a value of another type.
+    A field that is absent or null reads as None (flags as False) unless the
+    reader is a `required_` one. A value of another type raises InvalidInput, if nothing is said.
     """
 
     def __init__(self, members: dict[str, Any], path: str = "") -> None:
@@ -34,9 +34,10 @@ class Fields:
         """A boolean."""
         return bool(self._read(name, bool, "true or false"))
 
-    def count(self, name: str) -> int:
-        """The length of an array."""
-        return len(self._read(name, list, "an array") or ())
+    def whole_number(self, name: str) -> int | None:
+        """An integer; None for anything else, such as a date where GitHub writes it as text."""
+        value = self._members.get(name)
+        return value if type(value) is int else None
 
     def required_child(self, name: str) -> "Fields":
         """The object in that field."""
@@ -67,7 +68,7 @@ class Fields:
     def _read(self, name: str, kind: type, meaning: str) -> Any:
         value = self._members.get(name)
         # By exact type: in Python a bool is an int too.
-        if value is not None and type(value) is not kind:
+        if type(value) is not kind and value is not None:
             self.refuse(name, f"must be {meaning}")
         return value
 

@@ -34,7 +34,7 @@ def plan(delivery: Delivery, project: Project | None, queues: Mapping[str, Queue
     if delivery.event == "ping":
         return PING
     if delivery.event == "push" and delivery.push:
-        return _plan_push(delivery.push, delivery.guid, project, queues)
+        return _plan_push(delivery.push, delivery, project, queues)
     if delivery.event != "repository":
         return Ignored("unknown_event")
     # Renames need nothing done: a project is matched by GitHub's repository id.
@@ -58,18 +58,20 @@ def choose_project(
     return by_name if by_name.repository.lower() == delivery.repository.lower() else None
 
 
-def _plan_push(push: Push, guid: str, project: Project | None, queues: Mapping[str, Queue]) -> Plan:
+def _plan_push(
+    push: Push, delivery: Delivery, project: Project | None, queues: Mapping[str, Queue]
+) -> Plan:
     if project is None:
         return Ignored("repository_not_enrolled")
     if push.branch is None:
         return Ignored("tag_push" if push.tag else "other_ref")
     if push.deleted:
         return Ignored("branch_deleted")
-    return Enqueue((_artifact_scan(project, push.branch, push.after, guid, queues),))
+    return Enqueue((_artifact_scan(project, push, delivery, queues),))
 
 
 def _artifact_scan(
-    project: Project, branch: str, commit_sha: str, guid: str, queues: Mapping[str, Queue]
+    project: Project, push: Push, delivery: Delivery, queues: Mapping[str, Queue]
 ) -> NewJob:
     return NewJob(
         queue="artifact-scan",
@@ -77,15 +79,19 @@ def _artifact_scan(
         payload={
             "projectId": str(project.id),
             "repoUrl": project.repo_url,
-            "branch": branch,
-            "commitSha": commit_sha,
-            "webhookEventId": guid,
-        },
+            "branch": push.branch,
+            "commitSha": push.after,
+            "webhookEventId": delivery.guid,
+        }
+        | ({"forced": True} if push.forced else {}),
         max_attempts=queues["artifact-scan"].attempts,
         project_id=project.id,
         org_id=project.org_id,
         priority=PRIORITIES[project.plan],
-        dedupe_key=f"delivery:{guid}:artifact_scan",
-        delivery_id=guid,
-        correlation_id=guid,
+        dedupe_key=f"delivery:{delivery.guid}:artifact_scan",
+        delivery_id=delivery.guid,
+        correlation_id=delivery.guid,
+        traceparent=delivery.traceparent,
+        lane=f"artifact_scan:{project.id}:{push.branch}",
+        lane_order=push.pushed_at,
     )

@@ -4,7 +4,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Never
+from functools import reduce
+from typing import Any, Never, cast
 
 import orjson
 
@@ -15,11 +16,15 @@ MAX_DEPTH = 64
 MAX_SEPARATORS = 1_500_000
 # Larger ones are parsed in a thread, where the standard decoder gives others their turn.
 _QUICK = 256 * 1024
+_WRITTEN_DEPTH = 254
+_AROUND = _WRITTEN_DEPTH - MAX_DEPTH
 _LONGEST_INTEGER = len(str(-(2**63)))
 _LONGEST_FLOAT = 100
 _CONTAINERS = (dict, list)
 _SUSPICIOUS_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+# So many lists in each other, around something that orjson has to ask for.
+_LISTS = reduce(lambda inner, _: [inner], range(_AROUND), cast(Any, object()))
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -30,18 +35,11 @@ def parse_object(body: bytes) -> dict[str, Any]:
     64 bits (signed), NUL characters, lone surrogates, nesting deeper than MAX_DEPTH, and more
     than MAX_SEPARATORS commas and opening brackets.
     """
-    brackets = body.count(b"{") + body.count(b"[")
-    if len(body) > MAX_SEPARATORS:
-        _check_size(brackets + body.count(b","))
     document = _decoded_quickly(body)
     if document is None:
         document = _decoded(body)
     if not isinstance(document, dict):
         raise InvalidInput(f"The JSON must be an object, not {_kind(document)}.")
-    if brackets > MAX_DEPTH:
-        _check_depth(document)
-    if b"\\" in body and _SUSPICIOUS_ESCAPE.search(body):
-        _check_text(document)
     return document
 
 
@@ -55,27 +53,42 @@ def _decoded_quickly(body: bytes) -> Any:
     """What an ordinary document says; None when that takes a closer look.
 
     orjson keeps the last of several equal keys and rounds long integers. But what it writes back
-    byte for byte cannot have had either.
+    byte for byte cannot have had either, and no escapes but those it writes: NUL is among them.
+    Nor can it be nested too deeply: orjson writes no more than _WRITTEN_DEPTH levels, and most of
+    these are spent on lists around the document.
     """
-    if len(body) > _QUICK:
+    if len(body) > _QUICK or b"\\u0000" in body:
         return None
     try:
         document = orjson.loads(body)
-        written = orjson.dumps(document, option=orjson.OPT_STRICT_INTEGER)
+        written = orjson.dumps(_LISTS, lambda _: document, orjson.OPT_STRICT_INTEGER)
     except (orjson.JSONDecodeError, TypeError):
         return None
-    return document if written == body else None
+    return document if written[_AROUND:-_AROUND] == body else None
 
 
 def _decoded(body: bytes) -> Any:
+    brackets = body.count(b"{") + body.count(b"[")
+    if len(body) > MAX_SEPARATORS:
+        _check_size(brackets + body.count(b","))
     try:
-        return _decoder.decode(body.decode("utf-8"))
+        document = _decoder.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InvalidInput(f"The JSON is not UTF-8 at byte {error.start}.") from None
     except json.JSONDecodeError as error:
         raise InvalidInput(_syntax_message(error)) from None
     except RecursionError:
         raise _too_deep() from None
+    if isinstance(document, dict):
+        _check_contents(document, body, brackets)
+    return document
+
+
+def _check_contents(document: dict[str, Any], body: bytes, brackets: int) -> None:
+    if brackets > MAX_DEPTH:
+        _check_depth(document)
+    if b"\\" in body and _SUSPICIOUS_ESCAPE.search(body):
+        _check_text(document)
 
 
 def _syntax_message(error: json.JSONDecodeError) -> str:

@@ -126,7 +126,7 @@ async def hot(pool: Pool) -> dict[str, tuple[str, list[Any]]]:
         "census_jobs": (CONSERVATION.jobs, [ids[0], 45, 15, 11, 30, 500]),
         "census_unchanged": (CONSERVATION.unchanged, [ids, [1] * n, ["queued"] * n]),
         "census_ids": (CONSERVATION.without_job, [ids, 30]),
-        "accept": (DELIVERIES.accept, [["d-1"] * 3]),
+        "accept": (DELIVERIES.accept, ['[{"delivery_id": "d-1"}]', [], "[]"]),
         "known": (DELIVERIES.known, [["d-1", "d-2", "new"]]),
     }
 

@@ -1,6 +1,7 @@
 """An OTLP collector on loopback, which keeps the spans that it is sent; or is out of order."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -110,5 +111,13 @@ async def collecting() -> AsyncIterator[Collector]:
     try:
         yield collector
     finally:
+        # Whoever still sends gets rid of it, and says nothing in the midst of another test.
+        collector.status = 200
         collector.released.set()
+        await eventually(lambda: not senders(), 10.0)
         await runner.cleanup()
+
+
+def senders() -> list[str]:
+    """The threads that send spans."""
+    return [t.name for t in threading.enumerate() if t.name.startswith("OtelBatchSpan")]

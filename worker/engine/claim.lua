@@ -12,6 +12,8 @@ local ids, metas, times, owners = {}, {}, {}, {}
 
 -- Whatever has fallen due: delays that are over, and leases that lapsed.
 local function promote()
+  -- A delete first: a Redis that is out of memory lets a script go on that began with one.
+  redis.call('DEL', TIMES .. ':none')
   local due = redis.call('ZRANGEBYSCORE', TIMES, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1000)
   if #due == 0 then return end
   local due_ids = {}
@@ -111,19 +113,25 @@ local function serve(tenants)
   return math.max(1, #popped / 2)
 end
 
--- The ms until another claim may find something, and whether somebody else should look at once.
-local function outlook(rate_is_up)
-  if redis.call('EXISTS', TENANTS) == 1 then
-    if not rate_is_up then return 0 end
-    return math.max(1, redis.call('LINDEX', STARTS, -1) + period - now)
-  end
+local function until_first_time()
   local first = redis.call('ZRANGE', TIMES, 0, 0, 'WITHSCORES')[2]
   return first and math.max(0, first - now) or -1
 end
 
--- A delete first: a Redis that is out of memory lets a script go on that began with one.
-redis.call('DEL', TIMES .. ':none')
-promote()
+-- The ms until another claim may find something.
+local function outlook(rate_is_up)
+  if redis.call('EXISTS', TENANTS) == 0 then return until_first_time() end
+  if not rate_is_up then return 0 end
+  return math.max(1, redis.call('LINDEX', STARTS, -1) + period - now)
+end
+
+local quiet = until_first_time()
+if quiet == 0 then
+  promote()
+elseif redis.call('EXISTS', TENANTS, BLOCKED) == 0 then
+  -- An idle worker looks again and again: that shall cost Redis next to nothing.
+  return {text(quiet), ids, metas}
+end
 if per_tenant == 0 and redis.call('EXISTS', BLOCKED) == 1 then unblock_all() end
 if rate > 0 then wanted = math.min(wanted, starts_left()) end
 local looked_at = 0

@@ -10,7 +10,8 @@ from worker.engine.outages import REDIS_AWAY, Patience, sleep_unless
 from worker.jobs.ring import queue_keys
 
 # The net under a lost wake-up; retries and delays that this process knows of are timed exactly.
-NET_SECONDS = 1.0
+NET_SECONDS = 4.0
+POP_SECONDS = 1.0
 
 
 class Wakeup:
@@ -81,7 +82,7 @@ class Wakeup:
         self._left_out = set(self._busy)
         keys = [key for key, queue in self._queues.items() if queue not in self._left_out]
         popped = await self._redis.execute_command(  # type: ignore[no-untyped-call]
-            "BLPOP", self._own_key, *keys, NET_SECONDS
+            "BLPOP", self._own_key, *keys, POP_SECONDS
         )
         if popped is None or popped[0] not in self._queues:
             return

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from worker.database import queries
 from worker.database.batcher import Batcher
-from worker.database.pool import Pool, encode_json, unavailable_as_error
+from worker.database.pool import Pool, encode_json, fetch, unavailable_as_error
 from worker.jobs.ids import new_id
 
 SQL = queries.load(__file__)
@@ -115,6 +115,6 @@ class Publisher:
                 pipe.expire(stream(event.project_id), REPLAY_SECONDS)
                 pipe.publish(channel(event.project_id), text)
             await pipe.execute()
-        async with unavailable_as_error():
-            await self._pool.execute(SQL.mark_published, [e.id for e in events])
+        # In one order everywhere, so that two processes with the same events do not lock crosswise.
+        await fetch(self._pool, SQL.mark_published, sorted(e.id for e in events))
         return [None] * len(events)

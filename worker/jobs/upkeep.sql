@@ -1,12 +1,22 @@
 -- name: pick_unrung
--- Due jobs that nobody has rung lately, oldest first, each given to one reconciler for 5 seconds.
-WITH due AS (
+-- Due jobs that nobody has rung lately, each given to one reconciler for 5 seconds.
+-- Those never rung come first: a long backlog, rung again and again, must not stand before them.
+WITH never AS (
     SELECT id FROM jobs
-    WHERE state IN ('queued', 'retrying') AND run_at < now() - interval '1 second'
-      AND (rung_at IS NULL OR rung_at < now() - interval '30 seconds')
+    WHERE state IN ('queued', 'retrying') AND rung_at IS NULL
+      AND run_at < now() - interval '1 second'
     ORDER BY run_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
+), stale AS (
+    SELECT id FROM jobs
+    WHERE state IN ('queued', 'retrying') AND rung_at < now() - interval '30 seconds'
+      AND run_at < now() - interval '1 second'
+    ORDER BY run_at
+    LIMIT $1 - (SELECT count(*) FROM never)
+    FOR UPDATE SKIP LOCKED
+), due AS (
+    SELECT id FROM never UNION ALL SELECT id FROM stale
 )
 -- An array, and not a join, keeps the planner on the primary key for any limit.
 UPDATE jobs j SET rung_at = now() - interval '25 seconds'

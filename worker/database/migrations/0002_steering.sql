@@ -18,6 +18,9 @@ CREATE INDEX jobs_to_cancel ON jobs (worker)
     WHERE state = 'running' AND cancel_requested_at IS NOT NULL;
 
 
+CREATE INDEX jobs_unrung ON jobs (run_at)
+    WHERE state IN ('queued', 'retrying') AND rung_at IS NULL;
+
 ALTER TABLE webhook_events
     ADD COLUMN traceparent text,
     ADD COLUMN closed_at timestamptz;

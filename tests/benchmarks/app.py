@@ -1,67 +1,96 @@
 """The worker that the benchmarks run: Switchyard's own, with handlers that do nothing."""
 
-import time
-from collections.abc import Awaitable
-from typing import Any, cast
+import asyncio
+from typing import Any
 
-from arq.connections import ArqRedis
-
+from tests.benchmarks.peers.script import JOBS, TALLY, tell
 from worker.app import worker_settings
 from worker.database.pool import Pool
 from worker.jobs.model import Completed, Outcome, StartedJob
 from worker.jobs.payloads import Payload
+from worker.jobs.progress import Progress
 from worker.jobs.queues import Queue, Retention
 from worker.jobs.registry import Registry
-from worker.redis_pool import connect_redis
 from worker.settings import Settings
 
 REGISTRY = Registry()
 QUEUES = {
     "bench": Queue(
-        "bench", ("noop", "stamp"), concurrency=1000, keep_completed=Retention(10_000_000)
+        "bench", ("noop", "hold", "linger"), concurrency=1000, keep_completed=Retention(10_000_000)
     )
 }
+
+
+class Sent(Payload):
+    """When the job was sent, in seconds since the epoch, if anybody wants to know."""
+
+    sent: float | None = None
 
 
 class Nothing(Payload):
     """No fields."""
 
 
-@REGISTRY.handles(Nothing, queue="bench")
-async def noop(_: Nothing, __: Any) -> Outcome:
+class Held(Payload):
+    """For how many seconds the job goes on once all of them have been started."""
+
+    seconds: float
+
+
+@REGISTRY.handles(Sent, queue="bench")
+async def noop(job: Sent, _: Any) -> Outcome:
     """Do nothing."""
+    TALLY.job(job.sent)
+    return Completed()
+
+
+@REGISTRY.handles(Held, queue="bench")
+async def hold(job: Held, ctx: "Company") -> Outcome:
+    """Wait until all jobs run at once, and a little longer."""
+    TALLY.job()
+    await ctx.all_running()
+    await asyncio.sleep(job.seconds)
     return Completed()
 
 
 @REGISTRY.handles(Nothing, queue="bench")
-async def stamp(_: Nothing, ctx: "Surroundings") -> Outcome:
-    """Tell when the handler was reached."""
-    now = time.time()
-    await cast(Awaitable[int], ctx.redis.lpush(f"stamp:{ctx.job_id}", str(now)))
+async def linger(_: Nothing, __: Any) -> Outcome:
+    """Go on until cancelled, and tell of it."""
+    tell("started")
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        tell("cancelled")
     return Completed()
 
 
-class Surroundings:
-    """What the handlers need."""
+class Company:
+    """What the handlers share."""
 
-    def __init__(self, redis: ArqRedis, job_id: object) -> None:
-        self.redis = redis
-        self.job_id = job_id
+    def __init__(self) -> None:
+        self._running = 0
+        self._all_running = asyncio.Event()
+
+    async def all_running(self) -> None:
+        """Wait for the others."""
+        self._running += 1
+        if self._running == JOBS:
+            self._all_running.set()
+        await self._all_running.wait()
 
 
 class Opened:
     """Opened once a process."""
 
-    def __init__(self, settings: Settings, _: Pool) -> None:
-        self._redis = connect_redis(settings.redis_url.get_secret_value())
+    def __init__(self, _: Settings, __: Pool) -> None:
+        self._company = Company()
 
-    def context(self, job: StartedJob) -> Surroundings:
+    def context(self, _: StartedJob, __: Progress) -> Company:
         """The second argument of a handler."""
-        return Surroundings(self._redis, job.id)
+        return self._company
 
     async def close(self) -> None:
-        """End what was opened."""
-        await self._redis.aclose()
+        """Nothing was opened."""
 
 
 def __getattr__(name: str) -> Any:

@@ -9,14 +9,12 @@ Afterwards the record must hold exactly one delivery and one job for every 202.
 
 import argparse
 import asyncio
-import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -26,15 +24,12 @@ import psutil
 import uvloop
 
 from tests.benchmarks import pushes
-from tests.deliveries import SECRET
+from tests.benchmarks.web import Started, enrol, port_of, server
 from worker.database.migrations import migrate
 from worker.embedded import EmbeddedServers
-from worker.jobs.projects import Projects
 
 WARM_UP = 4_000
-_START_SECONDS, _RUN_SECONDS = 20.0, 120.0
-
-Started = tuple["subprocess.Popen[bytes]", Path]
+_RUN_SECONDS = 120.0
 
 
 @dataclass
@@ -90,7 +85,7 @@ class Costs:
 
     def __init__(self, servers: EmbeddedServers, started: Sequence[Started]) -> None:
         self._pids = {
-            "web": [server.pid for server, _ in started],
+            "web": [process.pid for process, _ in started],
             "postgres": [servers.postgres.pid or 0],
             "redis": [servers.redis.pid or 0],
             "client": [os.getpid()],
@@ -117,13 +112,15 @@ async def main(options: argparse.Namespace) -> None:
     """Print the figures; raises AssertionError when the record differs from the answers."""
     with EmbeddedServers() as servers, tempfile.TemporaryDirectory() as folder:
         await migrate(servers.database_url)
-        await _enrol(servers.database_url)
+        await enrol(servers.database_url)
         with ExitStack() as stack:
             started = [
-                stack.enter_context(_server(servers, Path(folder, f"server-{n}.log"), options))
+                stack.enter_context(
+                    server(servers, Path(folder, f"server-{n}.log"), options.python)
+                )
                 for n in range(options.processes)
             ]
-            ports = [await _port(log, server) for server, log in started]
+            ports = [await port_of(one) for one in started]
             warm_up = await _run(
                 ports, pushes.requests(WARM_UP, WARM_UP, "warm-up"), options.connections
             )
@@ -135,20 +132,6 @@ async def main(options: argparse.Namespace) -> None:
             _report(load, time.perf_counter() - begun, costs.spent(), options)
             _report_memory(started)
         await _verify(servers.database_url, warm_up.accepted + load.accepted)
-
-
-@contextmanager
-def _server(servers: EmbeddedServers, log: Path, options: argparse.Namespace) -> Iterator[Started]:
-    with log.open("wb") as sink:
-        server = subprocess.Popen(
-            [options.python, "-m", "webhooks"], stderr=sink, env=_environment(servers)
-        )
-    try:
-        yield server, log
-    finally:
-        server.terminate()
-        if code := server.wait(20):
-            print(f"server exit code {code}; its log ends: {log.read_text()[-2000:]}")
 
 
 async def _run(ports: list[int], requests: list[bytes], connections: int) -> Load:
@@ -181,34 +164,8 @@ def _report(
 
 
 def _report_memory(started: Sequence[Started]) -> None:
-    used = [psutil.Process(server.pid).memory_info().rss / 2**20 for server, _ in started]
+    used = [psutil.Process(process.pid).memory_info().rss / 2**20 for process, _ in started]
     print(f"memory of a web process afterwards: {max(used):.0f} MB")
-
-
-async def _enrol(url: str) -> None:
-    async with asyncpg.create_pool(url, min_size=1, max_size=1) as pool:
-        for number in range(pushes.REPOSITORIES):
-            name = pushes.repository(number)
-            await Projects(pool).enrol(name, f"https://example.org/{name}", name, "free", None)
-
-
-def _environment(servers: EmbeddedServers) -> dict[str, str]:
-    return os.environ | {
-        "DATABASE_URL": servers.database_url,
-        "REDIS_URL": servers.redis_url,
-        "GITHUB_WEBHOOK_SECRET": SECRET,
-        "HOST": "127.0.0.1",
-        "PORT": "0",
-        "LOG_FORMAT": "json",
-    }
-
-
-async def _port(log: Path, server: "subprocess.Popen[bytes]") -> int:
-    async with asyncio.timeout(_START_SECONDS):
-        while b"web.started" not in (seen := log.read_bytes()):
-            assert server.poll() is None, seen.decode()
-            await asyncio.sleep(0.05)
-    return int(json.loads(seen.splitlines()[-1])["address"].rpartition(":")[2])
 
 
 async def _verify(url: str, accepted: int) -> None:

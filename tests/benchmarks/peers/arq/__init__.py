@@ -1,0 +1,1 @@
+"""Stock arq, in an environment of its own."""

@@ -1,0 +1,1 @@
+"""pgqueuer, in an environment of its own."""

@@ -1,0 +1,1 @@
+"""procrastinate, in an environment of its own."""

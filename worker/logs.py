@@ -103,14 +103,14 @@ def info_each(logger: Any, event: str, rows: Sequence[Mapping[str, Any]]) -> Non
             logger.info(event, **row)
 
 
-def _quick_line(event: str, fields: Mapping[str, Any]) -> bytes | None:
+def _quick_line(event: str, fields: dict[str, object]) -> bytes | None:
     """The finished line, or None if it has to be looked through field by field."""
     line = _bound.get() | fields
     line["event"], line["level"] = event, "info"
     for value in line.values():
         kind = type(value)
         if kind is str:
-            if not _is_harmless(value):  # type: ignore[arg-type]
+            if not _is_harmless(str(value)):
                 return None
         elif kind not in _HARMLESS and not isinstance(value, UUID):
             return None

@@ -1,14 +1,12 @@
 """The same worker without a record: what the engine costs by itself."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from tests.benchmarks import app
 from worker.engine import engine
-from worker.jobs.events import NewEvent
-from worker.jobs.ledger import Claim, Ending, Ledger, NotStarted
-from worker.jobs.model import JobResult, StartedJob
+from worker.jobs.ledger import Claim, Ledger, NotStarted
+from worker.jobs.model import StartedJob
 from worker.jobs.states import State
 
 
@@ -21,11 +19,9 @@ class NoLedger(Ledger):
         """Every claim is a no-op job's first attempt."""
         return [_started(claim, worker) for claim in claims]
 
-    def complete(self, job: StartedJob, result: JobResult, events: Sequence[NewEvent]) -> Ending:
+    async def end(self, finishes: Sequence[Finish]) -> list[State | Exception | None]:
         """Always right, and at once."""
-        ended: Ending = asyncio.get_running_loop().create_future()
-        ended.set_result(State.COMPLETED)
-        return ended
+        return [f.state for f in finishes]
 
 
 def _started(claim: Claim, worker: str) -> StartedJob:

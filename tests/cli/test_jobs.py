@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 from tests.cli.conftest import Switchyard
 from tests.jobs.records import added, placed, row, running, state_of
 from worker.database.pool import Pool
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.ledger import Ledger
 from worker.jobs.reading import JobReader
 from worker.jobs.ring import queue_keys
 from worker.jobs.states import State

@@ -17,7 +17,8 @@ from worker.database.pool import Pool, connect_pool, describe, encode_json, unav
 from worker.database.queries import load, statements
 from worker.errors import NotFound, RecordUnavailable
 from worker.jobs.deliveries import Arrival, Deliveries
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.finishes import Failure
+from worker.jobs.ledger import Ledger
 from worker.jobs.model import JobResult
 from worker.jobs.projects import Projects
 from worker.jobs.reading import JobQuery, JobReader

@@ -58,7 +58,7 @@ async def test_a_finish_that_fails_until_the_end_is_told(
     async def away(*_: Any) -> bool:
         raise RecordUnavailable("away")
 
-    monkeypatch.setattr(Ledger, "complete", away)
+    monkeypatch.setattr(Ledger, "end", away)
     async with running() as engine:
         job_id = await scene.rung("work")
         await eventually(lambda: "finish.delayed" in [e["event"] for e in log.entries])
@@ -71,7 +71,7 @@ async def test_a_finish_that_fails_until_the_end_is_told(
 async def test_a_defect_in_recording_is_told(
     running: OpenEngine, scene: Scene, monkeypatch: pytest.MonkeyPatch, log: LogCapture
 ) -> None:
-    fail_once(monkeypatch, "complete", KeyError("a defect"))
+    fail_once(monkeypatch, "end", KeyError("a defect"))
     async with running() as engine:
         await scene.rung("work")
         await eventually(lambda: "job.crashed" in [e["event"] for e in log.entries])
@@ -122,7 +122,7 @@ async def test_the_heartbeat_is_stamped(running: OpenEngine, scene: Scene) -> No
 
 
 def test_an_engine_serves_only_queues_with_a_handler(engine: Engine) -> None:
-    assert set(engine.workers) == {"noop", "work", "ends", "promised", "artifact-scan"}
+    assert set(engine.workers) == {"noop", "work", "keyed", "ends", "promised", "artifact-scan"}
 
 
 def fail_once(

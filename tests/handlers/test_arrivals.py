@@ -15,8 +15,9 @@ from worker.errors import TransientError
 from worker.handlers.artifact_scan import artifact_scan
 from worker.jobs.cancelling import Cancelling
 from worker.jobs.deliveries import Arrival, Deliveries
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import Claim, Failure, Ledger
+from worker.jobs.ledger import Claim, Ledger
 from worker.jobs.model import Completed, JobResult, NewJob, StartedJob
 from worker.jobs.payloads import ArtifactScan
 from worker.jobs.queues import QUEUES

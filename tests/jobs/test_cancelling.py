@@ -23,8 +23,9 @@ from worker.database.pool import Pool
 from worker.errors import Conflict, NotFound
 from worker.jobs.cancelling import Cancelling
 from worker.jobs.events import channel
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.ledger import Ledger
 from worker.jobs.model import JobResult
 from worker.jobs.ring import Bell, Ring
 from worker.jobs.signals import CHANNEL, cancel_message

@@ -14,8 +14,9 @@ from worker.jobs import conservation as module
 from worker.jobs import offences, upkeep
 from worker.jobs.conservation import Conservation
 from worker.jobs.deliveries import Arrival, Deliveries
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.ledger import Ledger
 from worker.jobs.model import JobResult, NewJob, StartedJob
 from worker.jobs.offences import Census
 from worker.jobs.ring import Bell, Ring, queue_keys

@@ -28,8 +28,9 @@ from worker.jobs.dead_letters import (
     ManyDeadLetters,
     RetryMany,
 )
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.ledger import Ledger
 from worker.jobs.ring import Ring
 from worker.jobs.states import State
 

@@ -22,7 +22,8 @@ from tests.jobs.records import (
 from worker.database.pool import Pool, connect_pool
 from worker.errors import RecordUnavailable
 from worker.jobs.deliveries import Acceptance, Arrival, Deliveries
-from worker.jobs.ledger import UNSTORABLE, Failure, Ledger
+from worker.jobs.finishes import Failure
+from worker.jobs.ledger import UNSTORABLE, Ledger
 from worker.jobs.model import JobResult
 from worker.jobs.ring import Ring
 from worker.jobs.states import State

@@ -18,7 +18,8 @@ from tests.jobs.records import (
 )
 from worker.database.pool import Pool
 from worker.jobs.events import NewEvent
-from worker.jobs.ledger import Claim, Failure, Ledger, NotStarted
+from worker.jobs.finishes import Failure
+from worker.jobs.ledger import Claim, Ledger, NotStarted
 from worker.jobs.model import JobResult, StartedJob
 
 DONE = JobResult(True, "done", {"n": 1})

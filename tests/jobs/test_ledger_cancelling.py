@@ -21,7 +21,8 @@ from tests.jobs.records import (
 from worker.database.pool import Pool
 from worker.jobs.cancelling import Cancelling
 from worker.jobs.events import NewEvent
-from worker.jobs.ledger import CRASHES_ALLOWED, Failure, Ledger, NotStarted
+from worker.jobs.finishes import Failure
+from worker.jobs.ledger import CRASHES_ALLOWED, Ledger, NotStarted
 from worker.jobs.model import JobResult, StartedJob
 from worker.jobs.states import State
 from worker.redis_pool import connect_redis

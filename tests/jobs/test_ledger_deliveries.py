@@ -6,7 +6,8 @@ import pytest
 
 from tests.jobs.records import blocked, delivery, record_delivery, running, started
 from worker.database.pool import Pool
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.finishes import Failure
+from worker.jobs.ledger import Ledger
 from worker.jobs.model import JobResult, StartedJob
 from worker.jobs.states import State
 

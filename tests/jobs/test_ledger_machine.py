@@ -15,8 +15,9 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from tests.jobs.records import KINDS, WORKER, new_job
 from worker.database.pool import Pool, connect_pool
 from worker.jobs import cancelling
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import CRASHES_ALLOWED, Claim, Failure, Ledger, NotStarted
+from worker.jobs.ledger import CRASHES_ALLOWED, Claim, Ledger, NotStarted
 from worker.jobs.model import JobResult, StartedJob
 from worker.jobs.states import WAITING, State, may_become
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.jobs.records import row, running, state_of
 from worker.database.pool import Pool
-from worker.jobs.ledger import UNSTORABLE, Failure, Ledger
+from worker.jobs.finishes import Failure
+from worker.jobs.ledger import UNSTORABLE, Ledger
 from worker.jobs.model import JobResult
 from worker.jobs.states import State
 

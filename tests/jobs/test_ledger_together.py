@@ -26,7 +26,8 @@ from tests.jobs.records import (
 from worker.database.pool import Pool, connect_pool
 from worker.errors import RecordUnavailable
 from worker.jobs.events import NewEvent
-from worker.jobs.ledger import Claim, Failure, Ledger
+from worker.jobs.finishes import Failure
+from worker.jobs.ledger import Claim, Ledger
 from worker.jobs.model import JobResult, StartedJob
 from worker.jobs.states import State
 

@@ -7,8 +7,9 @@ import pytest
 from tests.jobs.records import added, enrolled, new_job, running, started
 from worker.database.pool import Pool
 from worker.errors import NotFound
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.ledger import Ledger
 from worker.jobs.reading import JobQuery, JobReader
 from worker.jobs.states import State
 from worker.jobs.views import Job, wire

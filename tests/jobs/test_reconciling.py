@@ -6,8 +6,9 @@ from uuid import UUID
 from tests.jobs.records import KINDS, WORKER, added, enrolled, running
 from worker.database.pool import Pool
 from worker.jobs import upkeep
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.ledger import Ledger
 from worker.jobs.model import JobResult
 from worker.jobs.presence import Presence
 

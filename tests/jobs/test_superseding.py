@@ -21,7 +21,8 @@ from tests.jobs.records import (
 from worker.database.pool import Pool, connect_pool
 from worker.errors import RecordUnavailable
 from worker.jobs.cancelling import Cancelling
-from worker.jobs.ledger import Failure, Ledger, NotStarted
+from worker.jobs.finishes import Failure
+from worker.jobs.ledger import Ledger, NotStarted
 from worker.jobs.model import JobResult, NewJob
 from worker.jobs.queues import QUEUES, Queue
 from worker.jobs.states import TERMINAL, State, may_become

@@ -7,7 +7,8 @@ import pytest
 
 from tests.jobs.records import asked, events_of, history, placed, row, state_of
 from worker.database.pool import Pool
-from worker.jobs.ledger import Claim, Failure, Ledger, NotStarted
+from worker.jobs.finishes import Failure
+from worker.jobs.ledger import Claim, Ledger, NotStarted
 from worker.jobs.model import JobResult, StartedJob
 from worker.jobs.states import TRANSITIONS, State, may_become
 

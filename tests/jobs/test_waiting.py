@@ -12,8 +12,9 @@ from worker.database.pool import Pool
 from worker.engine.claims import Claims, Limits, Settlement
 from worker.errors import NotFound
 from worker.jobs.cancelling import Cancelling
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob, StartedJob
 from worker.jobs.queue_controls import QueueControls
 from worker.jobs.queues import Queue, Rate

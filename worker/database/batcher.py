@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -110,6 +111,8 @@ class Gatherer(Generic[Item]):
         self._max_items = max_items
         self._slots = max_flushes
         self._active = 0
+        # Not the context of whoever happens to give the first item of a flush.
+        self._context = copy_context()
         self._waiting: list[Item] = []
         self._running: set[asyncio.Task[None]] = set()
 
@@ -118,9 +121,16 @@ class Gatherer(Generic[Item]):
         self._waiting.append(item)
         if self._active < self._slots:
             self._active += 1
-            task = asyncio.get_running_loop().create_task(self._flush_waiting())
+            task = asyncio.get_running_loop().create_task(
+                self._flush_waiting(), context=self._context
+            )
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+
+    @property
+    def tasks(self) -> "frozenset[asyncio.Task[None]]":
+        """The flushes under way."""
+        return frozenset(self._running)
 
     async def drain(self) -> None:
         """Wait until nothing is waiting and no flush is under way."""

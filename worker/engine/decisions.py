@@ -1,19 +1,19 @@
 """From how a handler ended to what is recorded of it, and what follows."""
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from worker.database.pool import describe
 from worker.engine.attempts import Cancelled, Released, TimedOut
 from worker.engine.claims import NEVER
 from worker.errors import InvalidInput, PermanentError, RecordUnavailable
+from worker.jobs import finishes
 from worker.jobs.events import NewEvent
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.finishes import Failure, Finish
 from worker.jobs.model import Cancel, Completed, Failed, JobResult, Outcome, Snooze, StartedJob
 from worker.jobs.queues import Queue
 from worker.jobs.registry import Registry
-from worker.jobs.states import State
 
 OUTAGE_SECONDS = 1.0
 
@@ -38,24 +38,19 @@ LOST, REFUSED = Ended("lost"), Ended("refused")
 
 @dataclass(slots=True)
 class Decision:
-    """What to write into the record, and what follows from it.
-
-    `write` answers what the job has become, None when the attempt does not own it any more.
-    """
+    """What to write into the record, and what the log line says besides."""
 
     ended: Ended
-    write: Callable[[], Awaitable[State | None]]
-    events: Sequence[NewEvent] = ()
+    finish: Finish
     fields: dict[str, Any] | None = None
 
 
 class Decisions:
     """One queue's policy, applied to how attempts end."""
 
-    def __init__(self, queue: Queue, registry: Registry, ledger: Ledger) -> None:
+    def __init__(self, queue: Queue, registry: Registry) -> None:
         self._queue = queue
         self._registry = registry
-        self._ledger = ledger
 
     def of(self, job: StartedJob, outcome: Outcome | BaseException) -> Decision:
         """What to do about an outcome, or about the error or interruption that took its place."""
@@ -63,10 +58,9 @@ class Decisions:
             case Completed():
                 return self._completed(job, outcome)
             case Snooze(seconds, reason):
+                ended = Ended("snoozed", int(seconds * 1000))
                 return Decision(
-                    Ended("snoozed", int(seconds * 1000)),
-                    lambda: self._ledger.snooze(job, seconds, str(reason)),
-                    fields={"reason": reason},
+                    ended, finishes.snoozed(job, seconds, str(reason)), {"reason": reason}
                 )
             case Cancel() | Cancelled():
                 return self._cancelled(job, str(outcome.reason))
@@ -74,9 +68,7 @@ class Decisions:
                 # Our own outage is not the job's failure.
                 return self.of(job, Snooze(OUTAGE_SECONDS, outcome.message))
             case Released():
-                return Decision(
-                    Ended("released", 0), lambda: self._ledger.release(job, str(outcome))
-                )
+                return Decision(Ended("released", 0), finishes.released(job, str(outcome)))
             case Failed(error):
                 return self.failed(job, Failure("failed", "Failed", str(error)))
             case TimedOut():
@@ -95,8 +87,7 @@ class Decisions:
         events = _events(job, self._failed_event(job, failure.message, will_retry=True))
         return Decision(
             Ended("retrying", int(delay * 1000)),
-            lambda: self._ledger.retry_later(job, failure, delay, events),
-            events,
+            finishes.retried(job, failure, delay, events),
             {"error": failure.message, "delay": delay},
         )
 
@@ -108,23 +99,22 @@ class Decisions:
             self._failed_event(job, message, will_retry=False),
             ("job_dead", {"error": message, "attempt": job.attempt}),
         )
-        return Decision(
-            Ended("dead"), lambda: self._ledger.bury(job, failure, events), events,
-            {"error": message},
-        )  # fmt: skip
+        return Decision(Ended("dead"), finishes.buried(job, failure, events), {"error": message})
+
+    def unstorable(self, job: StartedJob, error: BaseException) -> Decision:
+        """A dead letter: the record cannot hold the outcome."""
+        message = f"the outcome cannot be recorded: {describe(error)}"
+        return self.buried(job, Failure("failed", type(error).__name__, message), message)
 
     def _completed(self, job: StartedJob, outcome: Completed) -> Decision:
         result = JobResult(success=True, message=outcome.message, data=outcome.data)
         name = self._registry.get(job.kind).completed_event
         events = _events(job, (name, outcome.data))
-        return Decision(COMPLETED, lambda: self._ledger.complete(job, result, events), events)
+        return Decision(COMPLETED, finishes.completed(job, result, events))
 
     def _cancelled(self, job: StartedJob, reason: str) -> Decision:
         events = _events(job, ("job_cancelled", {"reason": reason}))
-        return Decision(
-            CANCELLED, lambda: self._ledger.cancel(job, reason, events), events,
-            {"reason": reason},
-        )  # fmt: skip
+        return Decision(CANCELLED, finishes.cancelled(job, reason, events), {"reason": reason})
 
     def _failed_event(
         self, job: StartedJob, message: str, *, will_retry: bool

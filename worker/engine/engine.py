@@ -118,6 +118,7 @@ class Engine:
         asyncio.get_running_loop().call_later(seconds + 5.0, self._recording_stopped.set)
         await asyncio.gather(self._wakeup.stop(), *(w.stop(seconds) for w in self.workers.values()))
         self._recording_stopped.set()
+        await asyncio.gather(*(w.recorded() for w in self.workers.values()))
         await self.ledger.drain()
         await asyncio.gather(self._alerts.drain(), *self._telling)
         self._control.stop()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -75,6 +75,7 @@ class QueueWorker(Worker):
         self._control: Control | None = None
         self._claims = claims
         self._executor = executor
+        executor.on_end = self._on_end
         self._wakeup = wakeup
         self._stopping = asyncio.Event()
         self._starter = Starter(queue.name, worker_id, kinds, ledger, self._stopping)
@@ -112,6 +113,11 @@ class QueueWorker(Worker):
         for job_id in self.held:
             log.error("job.ignored_stop", queue=self.queue.name, job_id=str(job_id))
         await self._claims.drain()
+
+    async def recorded(self) -> None:
+        """Wait until nothing is on its way to the record."""
+        while tasks := self._executor.recording:
+            await asyncio.wait(tasks)
 
     def obey(self, control: Control) -> None:
         """From now on claim as operators want; what runs goes on."""
@@ -186,27 +192,30 @@ class QueueWorker(Worker):
 
     async def _run(self, job: StartedJob, held: Held) -> None:
         try:
-            ended = await self._ended(job, self._executor.run(job, held.interruption))
-        finally:
+            await self._executor.run(job, held)
+        except BaseException as error:  # noqa: BLE001  whatever it was, the slot is free
             self.slots.let_go(job.id, held)
-        self._settle(job, held, ended)
+            self._complain(job, error)
 
     async def _give_up(self, held: Held) -> None:
         assert held.job is not None
-        reason, seconds = held.interruption.reason, time.monotonic() - held.started
-        ending = self._executor.give_up(held.job, reason, seconds)
-        self._settle(held.job, held, await self._ended(held.job, ending))
-
-    async def _ended(self, job: StartedJob, ending: Awaitable[Ended]) -> Ended | None:
         try:
-            return await ending
-        except RecordUnavailable as error:
-            log.error("job.unrecorded", job_id=str(job.id), error=str(error))
-        except Exception:  # a defect here must be seen; the beat has the job run again
-            log.exception("job.crashed", job_id=str(job.id))
-        return None
+            await self._executor.give_up(held.job, held, time.monotonic() - held.started)
+        except Exception as error:  # noqa: BLE001
+            self._complain(held.job, error)
 
-    def _settle(self, job: StartedJob, held: Held, ended: Ended | None) -> None:
+    def _complain(self, job: StartedJob, error: BaseException) -> None:
+        """Of an end that cannot be recorded; the beat has the job run again."""
+        if isinstance(error, RecordUnavailable):
+            log.error("job.unrecorded", job_id=str(job.id), error=str(error))
+        elif isinstance(error, Exception):  # a defect here must be seen
+            log.error("job.crashed", job_id=str(job.id), exc_info=error)
+        else:
+            raise error
+
+    def _on_end(self, job: StartedJob, held: Held, ended: Ended | None, goes_on: bool) -> None:
+        if not goes_on:
+            self.slots.let_go(job.id, held)
         if ended is not None:
             self._count(ended)
             self._claims.settle(Settlement(str(job.id), held.token, ended.delay_ms))
@@ -234,7 +243,9 @@ class QueueWorker(Worker):
         try:
             async with asyncio.timeout(seconds):
                 while self.held or self._background:
-                    running = [h.task for h in self.held.values() if h.task] + [*self._background]
+                    tasks = (h.task for h in self.held.values())
+                    running = {t for t in tasks if t and not t.done()} | self._background
+                    running |= self._executor.recording
                     await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             return

@@ -13,6 +13,8 @@ for i = 2, #ARGV, 3 do
       redis.call('HDEL', JOBS, id)
     elseif delay > 0 then
       redis.call('ZADD', TIMES, text(now + delay), id)
+      -- Somebody has to learn when it will be due.
+      woken = true
     else
       -- Given back by a worker that stops: it had its turn, and goes before those that wait.
       make_ready(id, meta, 0)

@@ -1,13 +1,13 @@
 -- name: accept
--- Records deliveries ($1, bodies in $2) and the jobs ($3) of those not seen before; answers the new.
+-- Records deliveries ($1, their bodies $2) and the jobs ($3) of those not seen before; answers these.
 WITH fresh AS (
     INSERT INTO webhook_events (delivery_id, event, action, repository, repository_id, project_id,
                                 ref, body, headers, jobs, ignored_reason, traceparent)
     SELECT d.delivery_id, d.event, d.action, d.repository, d.repository_id, d.project_id, d.ref,
-           ($2::bytea[])[d.place], d.headers, d.jobs, d.ignored_reason, d.traceparent
+           substring($2::bytea FROM d.start FOR d.size), d.headers, d.jobs, d.ignored_reason, d.traceparent
     -- JSON, as an array for each column costs the sender four times as much.
     FROM jsonb_to_recordset($1::jsonb)
-      AS d(place int, delivery_id text, event text, action text, repository text,
+      AS d(start int, size int, delivery_id text, event text, action text, repository text,
            repository_id bigint, project_id uuid, ref text, headers jsonb, jobs jsonb,
            ignored_reason text, traceparent text)
     ON CONFLICT (delivery_id) DO NOTHING

@@ -7,9 +7,8 @@ it completed.
 """
 
 import asyncio
-import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +16,22 @@ import asyncpg
 
 from worker.database import queries
 from worker.database.batcher import Batcher
-from worker.database.pool import Pool, encode_json, fetch, plain
+from worker.database.pool import Pool, fetch
 from worker.jobs.events import NewEvent
+from worker.jobs.finishes import (
+    Failure,
+    Finish,
+    buried,
+    cancelled,
+    completed,
+    finish_arguments,
+    released,
+    retried,
+    snoozed,
+)  # fmt: skip
 from worker.jobs.model import Attempt, JobResult, NewJob, StartedJob
 from worker.jobs.processed import mark_processed
-from worker.jobs.rows import add_arguments, columns, started_job
+from worker.jobs.rows import add_arguments, started_job
 from worker.jobs.states import State
 
 SQL = queries.load(__file__)
@@ -56,38 +66,6 @@ class NotStarted:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """How an attempt went wrong, as it is kept in its history."""
-
-    outcome: str
-    error_type: str
-    message: str
-    traceback: str | None = None
-
-    @classmethod
-    def of(cls, error: BaseException, outcome: str = "failed") -> "Failure":
-        """From an exception: its text, or its type when it has none."""
-        text = "".join(traceback.format_exception(error))[-8000:]
-        return cls(outcome, type(error).__name__, str(error) or type(error).__name__, text)
-
-
-@dataclass(slots=True)
-class _Finish:
-    job: StartedJob | Attempt
-    state: State
-    delay: float | None = None
-    failed: bool = False
-    result: JobResult | None = None
-    failure: Failure | None = None
-    events: Sequence[NewEvent] = field(default=())
-
-    @property
-    def ends_badly(self) -> bool:
-        """Whether the job shows an error: not when it only waits for another moment."""
-        return self.failed or self.state == State.CANCELLED
-
-
 # To be awaited for what the job has become.
 Ending = asyncio.Future[State | None]
 
@@ -99,7 +77,7 @@ class Ledger:
         self._pool = pool
         self._silence = silence_seconds
         self._starts = Batcher(self._start_many, max_items=50, max_flushes=2)
-        self._finishes: Batcher[_Finish, State | None] = Batcher(
+        self._finishes: Batcher[Finish, State | None] = Batcher(
             self._finish_many, max_items=500, max_flushes=2, isolate=UNSTORABLE
         )
 
@@ -124,46 +102,42 @@ class Ledger:
 
     def complete(self, job: StartedJob, result: JobResult, events: Sequence[NewEvent]) -> Ending:
         """Running → completed."""
-        return self._finish(_Finish(job, State.COMPLETED, result=result, events=events))
+        return self._finishes.post(completed(job, result, events))
 
     def retry_later(
         self, job: StartedJob, failure: Failure, delay: float, events: Sequence[NewEvent]
     ) -> Ending:
         """Running → retrying, with one more failure; due again after `delay` seconds."""
-        return self._finish(
-            _Finish(job, State.RETRYING, delay, True, failed_result(failure), failure, events)
-        )
+        return self._finishes.post(retried(job, failure, delay, events))
 
     def bury(self, job: StartedJob, failure: Failure, events: Sequence[NewEvent]) -> Ending:
         """Running → dead: a dead letter, until somebody retries or discards it."""
-        return self._finish(
-            _Finish(job, State.DEAD, None, True, failed_result(failure), failure, events)
-        )
+        return self._finishes.post(buried(job, failure, events))
 
     def snooze(self, job: StartedJob, delay: float, reason: str) -> Ending:
         """Running → retrying, counting nothing; due again after `delay` seconds."""
-        failure = Failure("snoozed", "Snooze", reason)
-        return self._finish(_Finish(job, State.RETRYING, delay, failure=failure))
+        return self._finishes.post(snoozed(job, delay, reason))
 
     def release(self, job: StartedJob | Attempt, reason: str) -> Ending:
         """Running → queued, counting nothing: this worker does not go on with it."""
-        failure = Failure("released", "Released", reason)
-        return self._finish(_Finish(job, State.QUEUED, 0.0, failure=failure))
+        return self._finishes.post(released(job, reason))
 
     def cancel(self, job: StartedJob, reason: str, events: Sequence[NewEvent]) -> Ending:
         """Running → cancelled."""
-        failure = Failure("cancelled", "Cancelled", reason)
-        result = JobResult(success=False, message="cancelled", error=reason)
-        return self._finish(
-            _Finish(job, State.CANCELLED, result=result, failure=failure, events=events)
-        )
+        return self._finishes.post(cancelled(job, reason, events))
 
     async def retry_dead(self, ids: Sequence[UUID]) -> list[asyncpg.Record]:
         """Dead → queued; answers id, queue and priority of those that were dead."""
         return await fetch(self._pool, SQL.retry, list(ids), 0.0, 0.0)
 
-    def _finish(self, finish: _Finish) -> Ending:
-        return self._finishes.post(finish)
+    async def end(self, finishes: Sequence[Finish]) -> list[State | Exception | None]:
+        """Many at once; one that the record cannot hold is answered with the error it caused."""
+        try:
+            return [*await self._finish_many(finishes)]
+        except UNSTORABLE as error:
+            if len(finishes) == 1:
+                return [error]
+            return [(await self.end([f]))[0] for f in finishes]
 
     async def _start_many(
         self, batches: Sequence[tuple[Sequence[Claim], str, Sequence[str]]]
@@ -198,43 +172,14 @@ class Ledger:
         rows = await fetch(self._pool, sql, ids, tokens, *arguments)
         return {row["id"]: row for row in rows}
 
-    async def _finish_many(self, finishes: Sequence[_Finish]) -> list[State | None]:
+    async def _finish_many(self, finishes: Sequence[Finish]) -> list[State | None]:
         # Of two attempts at a job in one batch only the newer can own it, and it ends once.
         chosen = {f.job.id: f for f in sorted(finishes, key=lambda f: f.job.attempt)}
         ordered = sorted(chosen.values(), key=lambda f: f.job.id)
-        rows = await fetch(self._pool, SQL.finish, *_finish_arguments(ordered))
+        rows = await fetch(self._pool, SQL.finish, *finish_arguments(ordered))
         await mark_processed(self._pool, (r["unprocessed"] for r in rows))
         became = {r["id"]: _STATES[r["state"]] for r in rows}
         return [became.get(f.job.id) if f is chosen[f.job.id] else None for f in finishes]
-
-
-def failed_result(failure: Failure) -> JobResult:
-    """The result that a failed attempt leaves on its job."""
-    return JobResult(success=False, message=f"attempt {failure.outcome}", error=failure.message)
-
-
-def _finish_arguments(finishes: Sequence[_Finish]) -> list[list[Any]]:
-    noted = [f for f in finishes if f.failure]
-    return [
-        [f.job.id for f in finishes],
-        [f.job.attempt for f in finishes],
-        [f.state.value for f in finishes],
-        [f.delay for f in finishes],
-        [int(f.failed) for f in finishes],
-        [encode_json(f.result.wire()) if f.result else None for f in finishes],
-        [plain(f.failure.message) if f.failure and f.ends_badly else None for f in finishes],
-        *columns((_noted(f.job, f.failure) for f in noted if f.failure), 6),
-        *columns((_told(f.job, e) for f in finishes for e in f.events), 5),
-    ]
-
-
-def _noted(job: StartedJob | Attempt, failure: Failure) -> tuple[Any, ...]:
-    message, trace = plain(failure.message), plain(failure.traceback or "") or None
-    return job.id, job.worker, failure.outcome, failure.error_type, message, trace
-
-
-def _told(job: StartedJob | Attempt, event: NewEvent) -> tuple[Any, ...]:
-    return event.id, event.project_id, job.id, event.event, encode_json(event.payload)
 
 
 def _verdict(claim: Claim, worker: str, row: asyncpg.Record | None) -> StartedJob | NotStarted:

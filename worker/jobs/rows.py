@@ -30,10 +30,11 @@ def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 def started_job(row: asyncpg.Record, token: str, worker: str) -> StartedJob:
     """An attempt that the record has begun, as the `start` statements answer it."""
     # The statements answer its fields in order, up to `waited`; by name each would be looked up.
-    return StartedJob(
+    fields: list[Any] = [
         *row[:11], token, worker, _project(row) if row["enrolled"] else None,
         row["traceparent"], row["lane_order"],
-    )  # fmt: skip
+    ]  # fmt: skip
+    return StartedJob(*fields)
 
 
 def _project(row: asyncpg.Record) -> Project:

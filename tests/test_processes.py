@@ -41,7 +41,7 @@ if sys.argv[2] == "stubborn":
 live("root")
 """
 MEMBERS = ("root", "child", "session", "daemon")
-# A few hundred at most, each ending by itself: a test that goes wrong must not take the machine along.
+# Bounded, each ending by itself: a test that goes wrong must not take the machine along.
 # Leaves its group, and starts a hundred others one after the other; each of them only sleeps.
 SPAWNER = """
 import os, time

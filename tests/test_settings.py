@@ -41,7 +41,8 @@ DEFAULTS: dict[str, Any] = {
     "health_check_port": 8080, "log_level": "info", "log_format": None,
     "shutdown_timeout_ms": 30_000, "worker_queues": None, "github_webhook_secret": [],
     "github_token": None, "api_token": None, "git_protocols": ["https"],
-    "database_unpooled_url": None, "sla_alert_url": None, "otel_exporter_otlp_endpoint": None, "queue_overrides": {},
+    "database_unpooled_url": None, "sla_alert_url": None,
+    "otel_exporter_otlp_endpoint": None, "queue_overrides": {},
 }  # fmt: skip
 WRONG: list[tuple[str, str]] = [
     ("DATABASE_URL", "mysql://u:hunter2-pw@h/d"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.benchmarks import app
 from worker.engine import engine
+from worker.jobs.finishes import Finish
 from worker.jobs.ledger import Claim, Ledger, NotStarted
 from worker.jobs.model import StartedJob
 from worker.jobs.states import State

@@ -110,8 +110,10 @@ class QueueWorker(Worker):
         for held in self.held.values():
             held.interruption.interrupt(Released("the worker was asked to stop"))
         await self._wait_for_tasks(5.0)
-        for job_id in self.held:
-            log.error("job.ignored_stop", queue=self.queue.name, job_id=str(job_id))
+        for job_id, held in self.held.items():
+            # The others wait for the record, and are told of as unrecorded.
+            if held.interruption.handling:
+                log.error("job.ignored_stop", queue=self.queue.name, job_id=str(job_id))
         await self._claims.drain()
 
     async def recorded(self) -> None:

@@ -138,11 +138,12 @@ class Connection(web.RequestHandler):
         reply, self._reply, self._request_in_progress = self._reply, None, False
         assert reply is not None
         answer = reply.render()
-        if self.transport is not None:
-            self.transport.write(answer)
-            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._handler_waiter is not None:
             self._handler_waiter.set_result(None)
+        if self.transport is None:
+            return
+        self.transport.write(answer)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._held:
             self._release()
 

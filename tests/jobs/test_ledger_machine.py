@@ -14,11 +14,12 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from tests.jobs.records import KINDS, WORKER, new_job
 from worker.database.pool import Pool, connect_pool
-from worker.jobs import cancelling
+from worker.jobs import cancelling, sla, superseding
 from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
 from worker.jobs.ledger import CRASHES_ALLOWED, Claim, Ledger, NotStarted
 from worker.jobs.model import JobResult, StartedJob
+from worker.jobs.sla import Breach
 from worker.jobs.states import WAITING, State, may_become
 
 Answer = TypeVar("Answer")
@@ -54,6 +55,8 @@ class Expected:
     claim: str | None = None
     due: bool = True
     to_cancel: bool = False
+    order: int = 0
+    breached: bool = False
     history: list[tuple[int, str]] = field(default_factory=list)
 
     def counts(self) -> tuple[State, int, int, int, str | None]:
@@ -90,9 +93,13 @@ class Expected:
         if self.state in WAITING:
             self.state = State.CANCELLED
 
+    def owned_by(self, attempt: int) -> bool:
+        """Whether the attempt is the one that runs."""
+        return self.state is State.RUNNING and self.attempt == attempt
+
     def end(self, attempt: int, after: State, outcome: str | None, *, counts: bool) -> State | None:
         """What the job becomes when the attempt may end, and the consequences."""
-        if self.state is not State.RUNNING or self.attempt != attempt:
+        if not self.owned_by(attempt):
             return None
         completes = after is State.COMPLETED
         self.state = State.CANCELLED if self.to_cancel and not completes else after
@@ -108,7 +115,10 @@ async def in_loop(ask: Callable[[], Awaitable[Answer]]) -> Answer:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Random adds, starts, repeats, endings by owners and by stale workers, cancels and retries."""
+    """Random adds, starts, repeats, endings by owners and by stale workers, cancels and retries.
+
+    All jobs are in one lane, each newer than those added before it.
+    """
 
     pool: Pool
     loop: asyncio.AbstractEventLoop
@@ -119,18 +129,20 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger(self.pool)
-        self.added = 0
+        self.lane = f"lane {new_id()}"
+        self.added: list[Expected] = []
 
     def run(self, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
         return self.loop.run_until_complete(coroutine)
 
-    @precondition(lambda self: self.added < MOST_JOBS)
+    @precondition(lambda self: len(self.added) < MOST_JOBS)
     @rule(target=jobs)
     def add(self) -> Expected:
-        self.added += 1
-        job = new_job()
+        order = len(self.added)
+        job = new_job(lane=self.lane, lane_order=order)
         assert self.run(self.ledger.add([job])) == {job.id}
-        return Expected(job.id)
+        self.added.append(Expected(job.id, order=order))
+        return self.added[-1]
 
     @rule(target=attempts, job=jobs)
     def start(self, job: Expected) -> Any:
@@ -183,12 +195,39 @@ class LedgerMachine(RuleBasedStateMachine):
         job.cancel()
         self.agree(job)
 
+    @rule()
+    def supersede(self) -> None:
+        """What waits behind the newest job that somebody wants gives way to it."""
+        live = [j for j in self.added if j.state in (*WAITING, State.RUNNING)]
+        newest = max((j for j in live if not j.to_cancel), key=lambda j: j.order, default=None)
+        behind = [j for j in live if j.state in WAITING and newest and j.order < newest.order]
+        rows = self.run(self.pool.fetch(superseding.SQL.supersede, [self.lane]))
+        assert {r["id"]: r["superseded_by"] for r in rows} == {
+            j.id: newest.id for j in behind if newest
+        }
+        for job in behind:
+            assert may_become(job.state, State.SUPERSEDED)
+            job.state = State.SUPERSEDED
+        for job in self.added:
+            self.agree(job)
+
+    @rule(attempt=attempts)
+    def flag(self, attempt: tuple[Expected, StartedJob]) -> None:
+        """A job is marked once, by the attempt that runs."""
+        job, started = attempt
+        flagged = self.move(job, sla.flag(self.pool, [Breach(started, 1.0, 2.0)]))
+        expected = job.owned_by(started.attempt) and not job.breached
+        assert bool(flagged) is expected
+        job.breached = job.breached or expected
+        self.agree(job)
+
     @rule(job=jobs)
     def retry(self, job: Expected) -> None:
         retried = self.move(job, self.ledger.retry_dead([job.id]))
         assert bool(retried) is (job.state is State.DEAD)
         if retried:
             job.state, job.failures, job.crashes, job.due = State.QUEUED, 0, 0, True
+            job.breached = False
         self.agree(job)
 
     @rule(job=jobs)
@@ -211,6 +250,7 @@ class LedgerMachine(RuleBasedStateMachine):
         found = self.look(job)
         counts = (found["attempt"], found["failures"], found["crashes"], found["claim"])
         assert (State(found["state"]), *counts) == job.counts()
+        assert (found["sla_breached_at"] is not None) is job.breached
 
     def look(self, job: Expected) -> asyncpg.Record:
         found = self.run(self.pool.fetchrow("SELECT * FROM jobs WHERE id = $1", job.id))

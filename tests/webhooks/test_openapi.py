@@ -13,8 +13,9 @@ from tests.jobs.records import WORKER, added, running
 from tests.webhooks.service import Service, fresh, serving
 from webhooks.api import DESCRIBED, openapi
 from webhooks.app import create_app
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.ledger import Ledger
 
 TOKEN = "a-token-of-the-api"
 

@@ -11,8 +11,9 @@ from tests.support import eventually
 from tests.webhooks.service import Answer, Service, serving
 from webhooks.api import ROUTES
 from worker.database.pool import Pool
+from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
-from worker.jobs.ledger import Failure, Ledger
+from worker.jobs.ledger import Ledger
 from worker.jobs.paging import packed
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import queue_keys

@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 # One more than the two processors of a small machine: many tests wait for other processes.
 TEST_PROCESSES ?= 3
+SECONDS ?= 60
+CHAOS_SEED := $(or $(CHAOS_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
+CHAOS_RESULTS := $(CURDIR)/.pytest_cache/chaos-results.md
+export CHAOS_SEED CHAOS_RESULTS
 COVERED := handlers engine jobs
 
 BIN := $(VENV)/bin
@@ -12,7 +16,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --un
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-all bench chaos soak check format lint types contracts dockerfile coverage lock clean
+.PHONY: help demo up test test-all bench chaos simulate soak check format lint types contracts dockerfile coverage lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -35,6 +39,21 @@ test-all: ## Run the tests on every supported Python that is found
 
 bench: $(STAMP) ## Measure beside other job queues; writes docs/benchmarks (ARGS="--only dispatch")
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(STAMP) ## Kill, stop, cut off and starve every process and server (CHAOS_SEED=n repeats a run)
+	@mkdir -p .pytest_cache && rm -f $(CHAOS_RESULTS)
+	@echo "CHAOS_SEED=$(CHAOS_SEED)"; status=0; \
+		$(BIN)/python -m pytest tests/chaos -m "chaos and not alone" -n $(TEST_PROCESSES) \
+			--dist worksteal $(ARGS) || status=1; \
+		$(BIN)/python -m pytest tests/chaos -m alone $(ARGS) || status=1; \
+		cat $(CHAOS_RESULTS); exit $$status
+
+simulate: $(STAMP) ## The engine on a virtual clock, with faults, for SECONDS (60)
+	$(BIN)/python -m tests.simulation --seconds $(SECONDS)
+
+soak: $(STAMP) ## Random faults for SOAK_MINUTES (30), with everything checked after each minute
+	@echo "CHAOS_SEED=$(CHAOS_SEED)"
+	@$(BIN)/python -m pytest tests/chaos -m soak -s $(ARGS)
 
 check: format lint types contracts dockerfile coverage ## Everything that must hold before a merge
 

@@ -212,3 +212,62 @@ async def test_lines_of_one_turn_go_out_together_and_trouble_at_once(
     await asyncio.sleep(0)
     await asyncio.to_thread(log.info, "from a thread")
     assert json.loads(capsys.readouterr().err)["event"] == "from a thread"
+
+
+ROWS = [{"delivery_id": f"d-{n}", "reason": None, "jobs": "a, b"} for n in range(3)]
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "console"])
+def test_many_lines_are_what_each_would_be(
+    capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    configure_logs(level="info", as_json=as_json, secrets=SECRETS)
+    log = structlog.get_logger("x")
+    logs.info_each(log, "webhook.accepted", ROWS)
+    logs.flush()
+    together = capsys.readouterr().err.splitlines()
+    for row in ROWS:
+        log.info("webhook.accepted", **row)
+    logs.flush()
+    alone = capsys.readouterr().err.splitlines()
+    assert [without_time(x) for x in together] == [without_time(x) for x in alone]
+    logs.info_each(log, "webhook.accepted", [])
+    assert capsys.readouterr().err == ""
+
+
+def without_time(line: str) -> object:
+    if line.startswith("{"):
+        return {n: v for n, v in json.loads(line).items() if n != "timestamp"}
+    return line[line.index("[") :]
+
+
+@pytest.mark.parametrize("level", ["warning", "error"])
+def test_many_lines_below_the_level_are_not_written(
+    capsys: pytest.CaptureFixture[str], level: str
+) -> None:
+    configure_logs(level=level, as_json=True)
+    logs.info_each(structlog.get_logger("x"), "webhook.accepted", ROWS)
+    logs.flush()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"delivery_id": "d", "reason": f"it is {SECRETS[0]}", "jobs": ""},
+        {"delivery_id": "d", "reason": "https://user:pass@host/", "jobs": ""},
+        {"delivery_id": "d", "reason": "\ud800", "jobs": ""},
+        {"delivery_id": "d", "password": "hunter2", "jobs": ""},
+    ],
+    ids=["secret", "address", "surrogate", "name"],
+)
+def test_one_line_among_many_gives_nothing_away(
+    capsys: pytest.CaptureFixture[str], odd: dict[str, str]
+) -> None:
+    configure_logs(level="info", as_json=True, secrets=SECRETS)
+    first = [odd] if "password" in odd else ROWS
+    logs.info_each(structlog.get_logger("x"), "webhook.accepted", [*first, odd])
+    logs.flush()
+    written = capsys.readouterr().err
+    assert len(written.splitlines()) == len(first) + 1
+    assert not any(s in written for s in (*SECRETS, "user:pass", "hunter2"))

@@ -60,11 +60,12 @@ async def main(options: argparse.Namespace) -> None:
 
 
 async def _measure(port: int, count: int) -> None:
+    requests = pushes.large(count, LARGE)
     watch = Watch(port)
     watching = asyncio.create_task(watch.run())
     await asyncio.sleep(QUIET_SECONDS)
     print(f"longest wait of a request without pushes: {watch.longest():.1f} ms")
-    for request in pushes.large(count, LARGE):
+    for request in requests:
         seconds = await _push(port, request)
         print(f"during a push of 25 MB, answered after {seconds:.2f} s: {watch.longest():.1f} ms")
     watching.cancel()

@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,8 @@ from uuid import UUID
 
 from arq.connections import ArqRedis
 
+from tests.chaos.checker import ENDED, check, check_quiet_redis
+from tests.chaos.journal import TABLES, marked
 from tests.chaos.processes import ROOT, Process, until
 from worker.database.pool import Pool, connect_pool
 from worker.jobs.ledger import Ledger
@@ -19,7 +21,7 @@ from worker.jobs.model import NewJob
 from worker.jobs.ring import Bell, Ring
 from worker.redis_pool import connect_redis
 
-TERMINAL = ("completed", "dead", "cancelled", "superseded")
+SHORT_LEASE = {"CHAOS_LEASE_MS": "1500"}
 
 
 class Stack:
@@ -29,6 +31,9 @@ class Stack:
         self.database_url = database_url
         self.redis_url = redis_url
         self.processes: list[Process] = []
+        # What every process is given besides, and what a process is given goes before it.
+        self.variables: dict[str, str] = {}
+        self.acknowledged: dict[str, list[str]] = {}
         self.pool: Pool
         self.redis: ArqRedis = connect_redis(redis_url)
         self.bell = Bell(self.redis)
@@ -44,6 +49,7 @@ class Stack:
         """Connect; at the end no process is left, whatever happened."""
         stack = cls(database_url, redis_url, directory)
         stack.pool = await connect_pool(database_url, size=2)
+        await stack.pool.execute(TABLES)
         try:
             yield stack
         finally:
@@ -54,7 +60,7 @@ class Stack:
 
     def environment(self, **variables: str) -> dict[str, str]:
         """What a process of this stack finds in its environment."""
-        return {
+        given = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "DATABASE_URL": self.database_url,
@@ -65,8 +71,10 @@ class Stack:
             "LOG_FORMAT": "json",
             "CHAOS_EFFECTS": str(self._effects),
             "CHAOS_GATE": str(self._gate),
+            **self.variables,
             **variables,
         }
+        return given | {"DATABASE_URL": marked(given["DATABASE_URL"], len(self.processes))}
 
     def spawn(self, *command: str, **variables: str) -> Process:
         """Start a program of this Python's environment, without waiting for it."""
@@ -84,13 +92,15 @@ class Stack:
 
     async def add(
         self, kind: str, payload: Mapping[str, Any] | None = None, *, queue: str = "work",
-        count: int = 1, ring: bool = True, attempts: int = 3,
+        count: int = 1, ring: bool = True, key: str | None = None,
     ) -> list[UUID]:  # fmt: skip
         """Record jobs, and ring them."""
-        jobs = [NewJob(queue, kind, dict(payload or {}), attempts) for _ in range(count)]
+        jobs = [
+            NewJob(queue, kind, dict(payload or {}), 3, concurrency_key=key) for _ in range(count)
+        ]
         await Ledger(self.pool).add(jobs)
         if ring:
-            await self.bell.ring([Ring(job.id, queue) for job in jobs])
+            await self.bell.ring([Ring.of(job) for job in jobs])
         return [job.id for job in jobs]
 
     def open_gate(self) -> None:
@@ -109,11 +119,27 @@ class Stack:
         )
         return [dict(row) for row in rows]
 
+    async def count(self, condition: str) -> int:
+        """How many jobs are in that condition."""
+        return int(await self.pool.fetchval(f"SELECT count(*) FROM jobs WHERE {condition}"))
+
+    async def counted(self, condition: str, expected: int) -> bool:
+        """Whether so many jobs are in that condition."""
+        return await self.count(condition) == expected
+
+    async def size(self, key: str) -> int:
+        """How many fields a hash in Redis has."""
+        return len([field async for field, _ in self.redis.hscan_iter(key)])
+
     def effects(self, step: str = "done") -> Counter[UUID]:
         """How often each job did that step."""
+        return Counter(job_id for job_id, _, noted in self.notes() if noted == step)
+
+    def notes(self) -> list[tuple[UUID, int, str]]:
+        """Job, attempt and step of everything that handlers noted."""
         text = self._effects.read_text() if self._effects.exists() else ""
         notes = (line.split(" ", 2) for line in text.splitlines())
-        return Counter(UUID(job_id) for job_id, _, noted in notes if noted == step)
+        return [(UUID(job_id), int(attempt), step) for job_id, attempt, step in notes]
 
     async def running(self, count: int, timeout: float = 10.0) -> None:
         """Wait until so many jobs have noted that they began, and are recorded as running."""
@@ -125,6 +151,18 @@ class Stack:
 
         await until(begun, timeout)
 
+    async def finished(self, ids: Sequence[UUID], timeout: float = 20.0) -> None:
+        """Wait until these jobs have ended."""
+
+        async def all_ended() -> bool:
+            left = await self.pool.fetchval(
+                "SELECT count(*) FROM jobs WHERE id = ANY ($1) AND state <> ALL ($2::text[])",
+                ids, ENDED,
+            )  # fmt: skip
+            return bool(left == 0)
+
+        await until(all_ended, timeout)
+
     async def settled(self, timeout: float = 20.0) -> None:
         """Wait until every job has ended."""
 
@@ -132,47 +170,35 @@ class Stack:
             rows = await self.pool.fetch(
                 "SELECT queue, kind, state, count(*) FROM jobs WHERE state <> ALL ($1::text[]) "
                 "GROUP BY 1, 2, 3",
-                TERMINAL,
+                ENDED,
             )
             assert not rows, f"not ended: {[tuple(row) for row in rows]}"
             return True
 
         await until(left, timeout)
 
-    async def check(self, *, effects: bool = True, traceback: bool = False) -> None:
-        """What must hold after every scenario: nothing left over, and a consistent record."""
-        await self._check_record()
-        await self.check_quiet_redis()
-        if effects:
-            repeated = {i: n for i, n in self.effects().items() if n != 1}
-            assert not repeated, f"done more or less than once: {repeated}"
+    async def warm(self) -> None:
+        """Run what a scenario runs, then note what the workers have of memory and files."""
+        jobs = await self.add("effects", {"steps": 2}, count=100)
+        jobs += await self.add("noop", queue="noop", count=100)
+        await self.settled()
         for process in self.processes:
-            assert traceback or "Traceback" not in process.text, process.text[-4000:]
-            assert not process.lines("loop.crashed"), process.text[-4000:]
+            if process.exit_code is None:
+                process.warm = process.usage()
 
-    async def _check_record(self) -> None:
-        wrong = await self.pool.fetch(
-            """SELECT j.id, j.kind, j.state, j.attempt, j.failures, j.crashes, h.* FROM jobs j
-            CROSS JOIN LATERAL (
-                SELECT count(*) AS rows,
-                       count(*) FILTER (WHERE outcome IN ('failed', 'timeout')) AS failed,
-                       count(*) FILTER (WHERE outcome = 'crashed') AS crashed
-                FROM job_attempts a WHERE a.job_id = j.id) h
-            WHERE j.state <> ALL ($1::text[]) OR j.failures <> h.failed OR j.crashes <> h.crashed
-               OR j.attempt <> h.rows + (j.state = 'completed')::int""",
-            TERMINAL,
-        )
-        assert not wrong, [dict(row) for row in wrong[:5]]
+    async def stop(self) -> None:
+        """Stop every process that still runs, in good order."""
+        for process in self.processes:
+            if process.exit_code is None:
+                await process.stop()
 
-    async def check_quiet_redis(self, timeout: float = 5.0) -> None:
-        """Wait until Redis holds no id and no lease."""
-        await until(self._nothing_in_redis, timeout)
+    async def check_quiet(self) -> None:
+        """Wait until Redis holds nothing of a queue, while the workers live to see to it."""
+        await check_quiet_redis(self)
 
-    async def _nothing_in_redis(self) -> bool:
-        left = [k async for k in self.redis.scan_iter("arq:owners:*")]
-        left += [k async for k in self.redis.scan_iter("arq:queue:*")]
-        assert not left, f"left in Redis: {left}"
-        return True
+    async def check(self, *, effects: bool = True, errors: Collection[str] = ()) -> None:
+        """What must hold after every scenario; see the checker."""
+        await check(self, effects=effects, errors=errors)
 
 
 def free_port() -> int:

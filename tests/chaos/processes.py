@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,21 @@ START_SECONDS = 20.0
 STOP_SECONDS = 20.0
 
 
+@dataclass(frozen=True)
+class Usage:
+    """Resident memory in bytes, and open file descriptors."""
+
+    memory: int
+    files: int
+
+
 class Process:
     """A process of the product: its log of JSON lines, its signals, its exit code."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.log = log
+        self.warm: Usage | None = None
+        self.last: Usage | None = None
         with log.open("wb") as out:
             self._popen = subprocess.Popen(
                 command, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out
@@ -37,17 +48,24 @@ class Process:
         """Everything that it wrote."""
         return self.log.read_text(errors="replace")
 
+    def entries(self) -> list[dict[str, Any]]:
+        """Its log lines. The last one may have been cut short by the end of the process."""
+        lines = (line for line in self.text.splitlines() if line.startswith("{"))
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
     def lines(self, event: str) -> list[dict[str, Any]]:
         """The log lines of one event."""
-        lines = (line for line in self.text.splitlines() if line.startswith("{"))
-        return [entry for line in lines if (entry := json.loads(line)).get("event") == event]
+        return [entry for entry in self.entries() if entry.get("event") == event]
 
     async def logged(self, event: str, timeout: float = START_SECONDS) -> dict[str, Any]:
         """The first line of that event, awaited."""
 
         def found() -> list[dict[str, Any]]:
-            assert self.exit_code is None or self.lines(event), f"ended: {self.text[-3000:]}"
-            return self.lines(event)
+            ended = self.exit_code
+            lines = self.lines(event)
+            if ended is not None and not lines:
+                raise RuntimeError(f"ended with {ended}: {self.text[-3000:]}")
+            return lines
 
         return (await eventually(found, timeout))[0]
 
@@ -62,6 +80,7 @@ class Process:
 
     async def stop(self) -> None:
         """SIGTERM, which must end it in good order."""
+        self.last = self.usage()
         self.signal(signal.SIGTERM)
         assert await self.ended() == 0, self.text[-3000:]
 
@@ -74,6 +93,11 @@ class Process:
         """What it has used of the processor so far."""
         times = psutil.Process(self.pid).cpu_times()
         return float(times.user + times.system)
+
+    def usage(self) -> Usage:
+        """What it has of memory and files now."""
+        process = psutil.Process(self.pid)
+        return Usage(process.memory_info().rss, process.num_fds())
 
     def discard(self) -> None:
         """End whatever is left of it."""

@@ -3,13 +3,15 @@
 import signal
 import time
 
-from tests.chaos.harness import Stack
+import pytest
+
+from tests.chaos.harness import SHORT_LEASE, Stack
+from tests.chaos.ordeal import note
 from tests.chaos.processes import until
 from worker.engine.watchdog import EXIT_CODE
 
-SHORT_LEASE = {"CHAOS_LEASE_MS": "1500"}
 
-
+@pytest.mark.chaos
 async def test_a_killed_workers_job_is_done_by_another_within_15_seconds(stack: Stack) -> None:
     workers = [await stack.worker(), await stack.worker()]
     [job_id] = await stack.add("work", {"seconds": 1})
@@ -19,7 +21,10 @@ async def test_a_killed_workers_job_is_done_by_another_within_15_seconds(stack: 
     await first.kill()
     killed_at = time.monotonic()
     await stack.settled(timeout=17)
-    assert time.monotonic() - killed_at < 15 + 1
+    took = time.monotonic() - killed_at
+    # The job itself takes a second.
+    assert took < 15 + 1
+    note("kill -9 of a worker with a running job", "restarted within 15 s", f"{took - 1:.1f} s")
 
     job = await stack.job(job_id)
     assert (job["state"], job["attempt"], job["crashes"], job["failures"]) == ("completed", 2, 1, 0)
@@ -31,6 +36,7 @@ async def test_a_killed_workers_job_is_done_by_another_within_15_seconds(stack: 
     await second.stop()
 
 
+@pytest.mark.chaos
 async def test_a_job_that_kills_three_workers_is_dead_and_the_fourth_lives(stack: Stack) -> None:
     [poison] = await stack.add("obey", {"how": "exit"}, ring=False)
     for _ in range(3):
@@ -47,7 +53,7 @@ async def test_a_job_that_kills_three_workers_is_dead_and_the_fourth_lives(stack
     await stack.settled()
     assert (await stack.job(healthy))["state"] == "completed"
     await survivor.stop()
-    await stack.check()
+    await stack.check(errors={"claim.turned_away"})
 
 
 async def test_a_worker_stopped_for_longer_than_its_lease_ends_nothing_twice(stack: Stack) -> None:

@@ -107,9 +107,9 @@ async def test_retries_come_as_promised(stack: Stack) -> None:
     assert (heartbeat["completed"], heartbeat["failed"]) == (1, 1)
     assert "work" in heartbeat["queues"]
     assert await stack.pool.fetchval("SELECT last_heartbeat > now() - interval '5 s' FROM workers")
-    assert await stack.redis.zrem("arq:queue:work", str(unknown)) == 1
+    assert await stack.bell.forget("work", [unknown]) == 1
     await worker.stop()
-    await stack.check()
+    await stack.check(errors={"claim.quarantined"})
 
 
 async def told(stack: Stack, job_id: UUID) -> list[tuple[Any, ...]]:

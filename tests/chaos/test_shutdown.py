@@ -3,27 +3,30 @@
 import asyncio
 import random
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import pytest
 
-from tests.chaos.harness import Stack
+from tests.chaos.harness import SHORT_LEASE, Stack
+from tests.chaos.ordeal import note
 from tests.chaos.processes import Process, until
+from worker.embedded import EmbeddedPostgres, EmbeddedRedis
 
 LONG = 10
-RESTARTS = 5
 IMPATIENT = {"SHUTDOWN_TIMEOUT_MS": "200"}
 
 
-@pytest.mark.parametrize("quarter", range(4))
-async def test_sigterm_under_load(stack: Stack, quarter: int) -> None:
+@pytest.mark.parametrize("restarts", [2, pytest.param(18, marks=pytest.mark.chaos)])
+@pytest.mark.timeout(180)
+async def test_sigterm_under_load(stack: Stack, restarts: int) -> None:
     """Twenty restarts in all: no-op jobs flow all the time, long ones last until the end."""
     current = await stack.worker(**IMPATIENT)
     await stack.add("gated", count=LONG)
     async with flow_of_noops(stack):
-        for _ in range(RESTARTS):
+        for _ in range(restarts):
             await until(partial(long_jobs_held_by, stack, current))
             following = await stack.worker(**IMPATIENT)
             await current.stop()
@@ -42,10 +45,7 @@ async def test_sigterm_under_load(stack: Stack, quarter: int) -> None:
     await stack.check()
 
 
-async def test_sigterm_while_starting(stack: Stack) -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")  # noqa: T201
-    chance = random.Random(seed)
+async def test_sigterm_while_starting(stack: Stack, chance: random.Random) -> None:
     first = await stack.worker()
     await stack.add("work", {"seconds": 0.2}, count=40)
     started = asyncio.get_running_loop().time()
@@ -74,6 +74,52 @@ async def test_sigterm_again_and_again(stack: Stack) -> None:
     assert await worker.ended() == 0
     await stack.settled(timeout=0)
     await stack.check()
+
+
+@pytest.mark.chaos
+async def test_sigterm_with_redis_down(mortal_redis: tuple[Stack, EmbeddedRedis]) -> None:
+    stack, redis = mortal_redis
+    worker = await stack.worker(**IMPATIENT)
+    short = await stack.add("work", {"seconds": 1.0}, count=5)
+    await stack.add("gated", count=5)
+    await stack.running(10)
+    redis.kill()
+    await until(lambda: len(stack.effects()) == len(short))
+    asked = time.monotonic()
+    await worker.stop()
+    took = time.monotonic() - asked
+    assert await stack.count("state = 'completed'") == len(short)
+    assert await stack.count("state = 'queued' AND attempt = 1 AND crashes = 0") == 5
+    redis.start()
+    stack.open_gate()
+    following = await stack.worker()
+    await stack.settled()
+    await following.stop()
+    await stack.check()
+    assert took < 10
+    note("SIGTERM with Redis down", "exit 0 within 10 s, nothing counted", f"{took:.1f} s")
+
+
+@pytest.mark.chaos
+async def test_sigterm_with_postgres_down(mortal_postgres: tuple[Stack, EmbeddedPostgres]) -> None:
+    """What cannot be recorded runs again elsewhere, as after a crash; its effects do not."""
+    stack, postgres = mortal_postgres
+    worker = await stack.worker(**IMPATIENT, **SHORT_LEASE)
+    await stack.add("effects", {"steps": 2, "seconds": 0.3}, count=10)
+    await stack.running(10)
+    await asyncio.sleep(0.4)
+    postgres.kill()
+    asked = time.monotonic()
+    await worker.stop()
+    took = time.monotonic() - asked
+    postgres.start()
+    following = await stack.worker(**SHORT_LEASE)
+    await stack.settled()
+    await following.stop()
+    await stack.check(effects=False, errors={"job.unrecorded"})
+    assert await stack.count("state = 'completed' AND attempt = 2") == 10
+    assert took < 15
+    note("SIGTERM with Postgres down", "exit 0 within 15 s", f"{took:.1f} s")
 
 
 @asynccontextmanager

@@ -166,6 +166,35 @@ def test_huge_bad_documents_are_refused_quickly(name: str) -> None:
     assert seconds(lambda: refusal(body)) < 2 * yardstick()
 
 
+@pytest.mark.parametrize("text", ["é", "…", "🌊", 'a🌊é…\u2028\\n"', "\uffff"])
+def test_large_documents_keep_characters_of_every_width(text: str) -> None:
+    document = {
+        "before": [0] * 100_000,
+        "text": text * 20_000,
+        text: text,
+        "after": [text] * 20_000,
+    }
+    for spaces in (None, 1):
+        body = json.dumps(document, ensure_ascii=False, indent=spaces).encode()
+        assert len(body) > 256 * 1024
+        assert parse_object(body) == document
+
+
+@pytest.mark.parametrize("fault", [b"\xff", b"\xe2\x82", b"\xed\xa0\x80", b"\xf0\x9f\x8c"])
+@pytest.mark.parametrize("place", [5, 131_071, 400_000])
+def test_a_large_document_names_the_place_of_what_is_not_utf8(fault: bytes, place: int) -> None:
+    body = b'{"a":"' + b"x" * 500_000 + b'"}'
+    assert f"not UTF-8 at byte {place}." in refusal(body[:place] + fault + body[place:])
+
+
+@pytest.mark.parametrize("place", [10, 131_065, 131_068, 131_071, 131_072, 400_000])
+def test_a_large_document_hides_no_escape_between_its_parts(place: int) -> None:
+    body = b'{"a":"' + b"x" * 500_000 + b'"}'
+    assert "NUL" in refusal(body[:place] + b"\\u0000" + body[place:])
+    harmless = body[:place] + b"\\\\u0000" + body[place:]
+    assert parse_object(harmless) == json.loads(harmless)
+
+
 def test_a_large_push_is_within_the_limits() -> None:
     recorded = load("push_branch")
     commits = json.loads(recorded.body)["commits"] * 20_000

@@ -17,9 +17,9 @@ MAX_DEPTH = 64
 MAX_SEPARATORS = 1_500_000
 # Larger ones are parsed in a thread, where the standard decoder gives others their turn.
 _QUICK = 256 * 1024
-_STEP = 1024 * 1024
+_STEP = 128 * 1024
 # More in a step take longer to escape than it gains.
-_MOST_ESCAPES = 20_000
+_MOST_ESCAPES = 5_000
 _WIDE = re.compile(r"[^\x00-\xff]+")
 _WRITTEN_DEPTH = 254
 _AROUND = _WRITTEN_DEPTH - MAX_DEPTH

@@ -34,7 +34,7 @@ QUEUES = {
         Queue("noop", ("noop",), backoff=PROMPT, concurrency=200, keep_completed=KEEP),
         Queue(
             "work", ("work", "effects", "gated", "obey", "hog", "greedy"), backoff=PROMPT,
-            concurrency=20, timeout=60, keep_completed=KEEP,
+            concurrency=20, timeout=300, keep_completed=KEEP,
         ),
         Queue("keyed", ("keyed",), backoff=PROMPT, per_key=1, keep_completed=KEEP),
         Queue("ends", ("end", "enrolled", "stubborn", "deaf"), backoff=PROMPT, timeout=0.5),

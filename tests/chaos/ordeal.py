@@ -18,6 +18,7 @@ from worker.errors import RecordUnavailable
 PUSHES_A_SECOND = 10.0
 JOBS_AT_ONCE = 3
 WORKERS = 2
+LONG_JOBS = 10
 PAUSE = 0.25
 AWAY = (RecordUnavailable, RedisError, OSError)
 
@@ -46,7 +47,8 @@ async def ordeal(
     stack: Stack, name: str, *, within: float, variables: Mapping[str, str] | None = None,
     errors: Collection[str] = (), crashes: bool = False,
 ) -> AsyncIterator[Ordeal]:  # fmt: skip
-    """Pushes and jobs flow during the block; everything has ended `within` seconds after it.
+    """Pushes and jobs flow during the block, and ten jobs run all through it; everything has ended
+    `within` seconds after it.
 
     The variables are those of the workers and the web service alike. Unless `crashes` are part of
     it, no job may be taken from the worker that runs it: whatever is away, the worker lives.
@@ -56,9 +58,12 @@ async def ordeal(
         await site.enrol()
         await site.push("first")
         await stack.warm()
+        await stack.add("gated", count=LONG_JOBS)
+        await stack.running(LONG_JOBS)
         async with flow(site, PUSHES_A_SECOND) as statuses, flow_of_jobs(stack):
             ordeal = Ordeal(site, started, statuses)
             yield ordeal
+            stack.open_gate()
             await asyncio.sleep(1.0)
         healed_at = ordeal.healed_at or time.monotonic()
         await stack.settled(timeout=within)

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from functools import partial
 
 import pytest
 
@@ -62,13 +63,15 @@ async def test_a_worker_stopped_for_longer_than_its_lease_ends_nothing_twice(sta
     await stack.running(10)
     first.signal(signal.SIGSTOP)
     second = await stack.worker(**SHORT_LEASE)
-    await stack.settled()
+    await until(partial(stack.counted, "state = 'running' AND attempt = 2", len(jobs)), 10.0)
+    # The first goes on while the second is at it: a stale end must not end the job.
     first.signal(signal.SIGCONT)
 
     def gave_up() -> bool:
         return len(first.lines("job.refused") + first.lines("job.lost")) == len(jobs)
 
     await until(gave_up)
+    await stack.settled()
     assert not first.lines("job.completed")
     assert len(second.lines("job.completed")) == len(jobs)
     for job_id in jobs:

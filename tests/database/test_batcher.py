@@ -53,6 +53,53 @@ async def test_a_lone_item_goes_out_at_once(flushes: Flushes) -> None:
     assert await caller == 9
 
 
+@pytest.mark.parametrize("most", [1, 2, 5])
+async def test_no_flush_is_empty(flushes: Flushes, most: int) -> None:
+    batcher: Batcher[int, int] = Batcher(flushes, max_flushes=most)
+    answers = await asyncio.gather(*(batcher.submit(n) for n in range(1, 9)))
+    await turns()
+    assert (answers, flushes.batches) == ([n * n for n in range(1, 9)], [[*range(1, 9)]])
+
+
+async def test_what_does_not_fit_goes_out_beside(flushes: Flushes) -> None:
+    batcher: Batcher[int, int] = Batcher(flushes, max_items=3, max_flushes=2)
+    flushes.gate.clear()
+    callers = [asyncio.ensure_future(batcher.submit(n)) for n in range(1, 9)]
+    await turns()
+    assert flushes.batches == [[1, 2, 3], [4, 5, 6]]
+    flushes.gate.set()
+    await asyncio.gather(*callers)
+    assert flushes.batches[2:] == [[7, 8]]
+
+
+async def test_beside_a_flush_only_a_crowd_goes_out(flushes: Flushes) -> None:
+    batcher: Batcher[int, int] = Batcher(flushes, max_flushes=2, crowd=3)
+    flushes.gate.clear()
+    callers = [asyncio.ensure_future(batcher.submit(1))]
+    for n in (2, 3):
+        await turns()
+        callers.append(asyncio.ensure_future(batcher.submit(n)))
+    await turns()
+    assert flushes.batches == [[1]]
+    callers.append(asyncio.ensure_future(batcher.submit(4)))
+    await turns()
+    assert flushes.batches == [[1], [2, 3, 4]]
+    callers.append(asyncio.ensure_future(batcher.submit(5)))
+    flushes.gate.set()
+    await asyncio.gather(*callers)
+    assert flushes.batches[2:] == [[5]], "however few: nothing is under way any more"
+
+
+async def test_a_flush_cancelled_before_it_began_keeps_nobody_waiting(flushes: Flushes) -> None:
+    batcher: Batcher[int, int] = Batcher(flushes)
+    first = batcher.post(1)
+    for task in batcher._running:
+        task.cancel()
+    await turns()
+    assert await asyncio.wait_for(batcher.submit(2), 5) == 4
+    assert await first == 1
+
+
 async def test_what_arrives_during_a_flush_shares_the_next(flushes: Flushes) -> None:
     batcher: Batcher[int, int] = Batcher(flushes)
     flushes.gate.clear()

@@ -201,7 +201,7 @@ class LedgerMachine(RuleBasedStateMachine):
         live = [j for j in self.added if j.state in (*WAITING, State.RUNNING)]
         newest = max((j for j in live if not j.to_cancel), key=lambda j: j.order, default=None)
         behind = [j for j in live if j.state in WAITING and newest and j.order < newest.order]
-        rows = self.run(self.pool.fetch(superseding.SQL.supersede, [self.lane]))
+        rows = self.run(self.pool.fetch(superseding.SQL.supersede, [self.lane], MOST_JOBS))
         assert {r["id"]: r["superseded_by"] for r in rows} == {
             j.id: newest.id for j in behind if newest
         }

@@ -12,6 +12,7 @@ from tests.jobs.records import (
     delivery,
     enrolled,
     events_of,
+    new_job,
     record_delivery,
     row,
     running,
@@ -20,6 +21,7 @@ from tests.jobs.records import (
 )
 from worker.database.pool import Pool, connect_pool
 from worker.errors import RecordUnavailable
+from worker.jobs import superseding as module
 from worker.jobs.cancelling import Cancelling
 from worker.jobs.finishes import Failure
 from worker.jobs.ledger import Ledger, NotStarted
@@ -128,6 +130,19 @@ async def test_several_lanes_are_settled_at_once(
     expected = {(a.id, b.id) for a, b in zip(older, newer, strict=True)}
     assert {(s.id, s.by) for s in found} == expected
     assert set(await states(pool, *newer)) == {State.QUEUED}
+
+
+async def test_a_crowd_is_superseded_in_parts(
+    pool: Pool, ledger: Ledger, superseding: Superseding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 3)
+    for lane in ("one", "two"):
+        jobs = [new_job(lane=lane, lane_order=n) for n in range(6)]
+        await ledger.add(jobs)
+    found = await superseding.settle(["one", "two"])
+    assert len({s.id for s in found}) == len(found) == 10
+    waiting = await pool.fetch("SELECT lane_order FROM jobs WHERE state = 'queued'")
+    assert [r["lane_order"] for r in waiting] == [5, 5]
 
 
 @pytest.mark.parametrize("end", ["complete", "bury", "cancel"])

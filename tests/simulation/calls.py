@@ -143,7 +143,7 @@ class Calls:
         return [j["id"] for j in self._some(record)], self._random.choice(["why", "because"])
 
     def _call_supersede(self, record: Record) -> tuple[Any, ...]:
-        return (self._random.sample(LANES, self._random.randint(1, 2)),)
+        return self._random.sample(LANES, self._random.randint(1, 2)), 500
 
     def _call_overtaken(self, record: Record) -> tuple[Any, ...]:
         return LANES, self._random.sample(QUEUES, 1)

@@ -47,8 +47,9 @@ class Intake:
         self._superseder = superseder
         self._queues = queues
         self._threads = asyncio.Semaphore(LARGE_AT_ONCE)
+        # Three batches under way keep this process, Postgres and the senders busy all at once.
         self._batches: Batcher[Delivery, Acceptance] = Batcher(
-            self._take_in, max_items=100, max_flushes=2, isolate=UNSTORABLE
+            self._take_in, max_items=24, max_flushes=3, crowd=12, isolate=UNSTORABLE
         )
 
     async def receive(self, headers: Headers, body: bytes) -> tuple[Delivery, Acceptance]:

@@ -15,9 +15,10 @@ class Batcher(Generic[Item, Answer]):
     """Runs `flush` on everything that is waiting as soon as a flush slot is free.
 
     `flush` gets 1 to `max_items` items and answers one result for each, in order. There is no
-    timer: a lone caller goes out at once, and a crowd shares a statement. When a flush of several
-    items raises one of `isolate`, the items are flushed one by one, so that a single bad item
-    fails only its own caller; any other error fails every caller of that flush.
+    timer: a lone caller goes out at once, and a crowd shares a statement. While a flush is under
+    way, another one starts when `crowd` items wait. When a flush of several items raises one of
+    `isolate`, the items are flushed one by one, so that a single bad item fails only its own
+    caller; any other error fails every caller of that flush.
     """
 
     def __init__(
@@ -26,14 +27,17 @@ class Batcher(Generic[Item, Answer]):
         *,
         max_items: int = 500,
         max_flushes: int = 1,
+        crowd: int = 1,
         isolate: tuple[type[Exception], ...] = (),
     ) -> None:
         self._flush = flush
         self._max_items = max_items
         self._isolate = isolate
         self._slots = max_flushes
+        self._crowd = crowd
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._gathering: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item) -> Answer:
         """Wait until the item has been flushed. A cancelled caller's item may still go out."""
@@ -52,17 +56,25 @@ class Batcher(Generic[Item, Answer]):
             await asyncio.wait(set(self._running))
 
     def _start_flush(self) -> None:
-        if self._waiting and len(self._running) < self._slots:
+        # One that has not begun takes all that comes until then; a second would find nothing left.
+        if self._gathering is not None or len(self._running) >= self._slots:
+            return
+        if len(self._waiting) >= (self._crowd if self._running else 1):
             task = asyncio.get_running_loop().create_task(self._flush_waiting())
+            self._gathering = task
             self._running.add(task)
             task.add_done_callback(self._flush_ended)
 
     def _flush_ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        if self._gathering is task:
+            self._gathering = None
         self._start_flush()
 
     async def _flush_waiting(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_items))]
+        self._gathering = None
+        self._start_flush()
         try:
             await self._deliver(batch)
         except asyncio.CancelledError:

@@ -20,6 +20,7 @@ from worker.jobs.processed import mark_processed
 from worker.jobs.queues import Queue
 
 SQL = queries.load(__file__)
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,15 @@ class Superseding:
     async def settle(self, lanes: Sequence[str]) -> list[Superseded]:
         """Leave only the newest waiting in each of these lanes; answers what was superseded."""
         names = sorted(set(lanes))
-        rows = await fetch(self._pool, SQL.supersede, names)
-        await mark_processed(self._pool, (r["unprocessed"] for r in rows))
+        superseded: list[Superseded] = []
+        while rows := await fetch(self._pool, SQL.supersede, names, AT_ONCE):
+            await mark_processed(self._pool, (r["unprocessed"] for r in rows))
+            superseded += [_superseded(r) for r in rows]
+            if len(rows) < AT_ONCE:
+                break
         if self._cancelled:
             await self._cancel_running(names)
-        return [Superseded(r["id"], r["queue"], r["superseded_by"], _event(r)) for r in rows]
+        return superseded
 
     async def _cancel_running(self, lanes: Sequence[str]) -> None:
         behind: defaultdict[UUID, list[UUID]] = defaultdict(list)
@@ -58,6 +63,10 @@ class Superseding:
             behind[row["newer"]].append(row["id"])
         for newer, jobs in behind.items():
             await self._cancelling.request(jobs, f"superseded by {newer}")
+
+
+def _superseded(row: asyncpg.Record) -> Superseded:
+    return Superseded(row["id"], row["queue"], row["superseded_by"], _event(row))
 
 
 def _event(row: asyncpg.Record) -> NewEvent | None:

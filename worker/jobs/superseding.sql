@@ -1,5 +1,5 @@
 -- name: supersede
--- In lanes ($1): what waits behind a newer job is superseded by the newest, with its delivery.
+-- In lanes ($1): what waits behind a newer job is superseded by the newest, up to a number ($2).
 WITH newest AS (
     SELECT n.* FROM unnest($1::text[]) AS l(lane) CROSS JOIN LATERAL (
         SELECT j.lane, j.id, j.lane_order FROM jobs j
@@ -14,7 +14,7 @@ WITH newest AS (
           AND j.state IN ('queued', 'retrying')
         -- One that is being started at this moment runs.
         FOR UPDATE SKIP LOCKED
-    ) o
+    ) o LIMIT $2
 ), moved AS (
     UPDATE jobs j SET state = 'superseded', superseded_by = b.newer, finished_at = now(),
         rung_at = NULL

@@ -1,6 +1,7 @@
 """The statements that act on jobs from outside, and those that tell of running ones."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -60,14 +61,15 @@ def told(event: Row | None, *, named: bool = True) -> Row:
 
 
 @statement("superseding.supersede")
-def supersede(record: Record, lanes: Sequence[str]) -> list[Row]:
-    """Of each lane only the newest goes on waiting."""
-    moved = [
-        _supersede(record, job, newest["id"])
+def supersede(record: Record, lanes: Sequence[str], limit: int) -> list[Row]:
+    """Of each lane only the newest goes on waiting, as far as the limit goes."""
+    waiting = (
+        (job, newest["id"])
         for newest, behind in _lanes(record, lanes)
         for job in behind
         if job["state"] in WAITING
-    ]
+    )
+    moved = [_supersede(record, job, newer) for job, newer in islice(waiting, limit)]
     done = [d for d in {m["unprocessed"] for m in moved} if _superseded_delivery(record, d)]
     return [m | {"unprocessed": None} if m["unprocessed"] in done else m for m in moved]
 

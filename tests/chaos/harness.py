@@ -38,7 +38,7 @@ class Stack:
         self.redis: ArqRedis = connect_redis(redis_url)
         self.bell = Bell(self.redis)
         self._directory = directory
-        self._effects = directory / "effects"
+        self.effects_file = directory / "effects"
         self._gate = directory / "gate"
 
     @classmethod
@@ -69,7 +69,7 @@ class Stack:
             "HOST": "127.0.0.1",
             "HEALTH_CHECK_PORT": "0",
             "LOG_FORMAT": "json",
-            "CHAOS_EFFECTS": str(self._effects),
+            "CHAOS_EFFECTS": str(self.effects_file),
             "CHAOS_GATE": str(self._gate),
             **self.variables,
             **variables,
@@ -137,7 +137,7 @@ class Stack:
 
     def notes(self) -> list[tuple[UUID, int, str]]:
         """Job, attempt and step of everything that handlers noted."""
-        text = self._effects.read_text() if self._effects.exists() else ""
+        text = self.effects_file.read_text() if self.effects_file.exists() else ""
         notes = (line.split(" ", 2) for line in text.splitlines())
         return [(UUID(job_id), int(attempt), step) for job_id, attempt, step in notes]
 

@@ -76,19 +76,24 @@ async def test_memory_that_is_refused_fails_only_who_asked(stack: Stack) -> None
     note("2 GB refused by the system", "MemoryError fails its own job only", "so it is")
 
 
-async def test_neighbours_of_jobs_that_end_the_process_are_done(stack: Stack) -> None:
-    """os._exit takes nineteen innocent jobs down with it; they run again, their effects do not."""
-    jobs = await stack.add("effects", {"steps": 3, "seconds": 0.3}, count=19, ring=False)
+async def test_a_job_that_ends_the_process_is_buried_and_its_effects_and_theirs_happen_once(
+    stack: Stack,
+) -> None:
+    """Who was beside it all three times shares its verdict: nobody can tell them apart."""
+    neighbours = await stack.add("effects", {"steps": 3, "seconds": 0.3}, count=19, ring=False)
     [deadly] = await stack.add("obey", {"how": "exit"}, ring=False)
     for _ in range(3):
         victim = await stack.worker(**SHORT_LEASE)
         assert await victim.ended() == 9
-    survivor = await stack.worker(**SHORT_LEASE, CHAOS_CRASHES_ALLOWED="3")
+    later = await stack.add("effects", {"steps": 1}, count=50)
+    survivor = await stack.worker(**SHORT_LEASE)
     await stack.settled(timeout=30)
     assert (await stack.job(deadly))["crashes"] == 3
-    ends = await stack.pool.fetch("SELECT state, crashes FROM jobs WHERE id = ANY ($1)", jobs)
-    innocent_dead = sum(row["state"] == "dead" for row in ends)
+    dead = await stack.count("state = 'dead' AND kind = 'effects'")
+    assert await stack.count("state = 'completed'") == len(neighbours) + len(later) - dead
+    assert await stack.count("state = 'dead' AND crashes < 3") == 0
+    await stack.check_quiet()
     await survivor.stop()
     await stack.check(effects=False, errors={"claim.turned_away"})
-    note("os._exit three times beside 19 neighbours", "the culprit is dead; neighbours' fate shown",
-         f"{innocent_dead} neighbours share the verdict, 19 - that are done")  # fmt: skip
+    note("os._exit three times beside 19 other jobs", "the culprit is dead, the worker lives",
+         f"{dead} of the 19 share its verdict, 50 that came later are done")  # fmt: skip

@@ -11,6 +11,7 @@ from worker.git.conversation import Conversation, read_until
 from worker.git.environment import git_environment
 from worker.git.errors import MirrorBroken
 from worker.git.generations import Generation
+from worker.git.history import History
 from worker.git.process import run
 
 
@@ -78,6 +79,7 @@ class Readers:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self.history = History()
         self._readers: OrderedDict[Path, Reader] = OrderedDict()
 
     @asynccontextmanager

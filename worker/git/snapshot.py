@@ -1,7 +1,7 @@
 """One commit of a mirror, read without a checkout."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 
@@ -79,6 +79,13 @@ class Snapshot:
         check_object_id(commit)
         async with self._readers.use(self._generation) as reader:
             return await reader.common_ancestor(self.commit, commit)
+
+    async def paths_ever(self) -> Set[str]:
+        """Every path that was a file in this commit or in one before it."""
+        history, mirror = self._readers.history, self._generation.path
+        last = history.last(mirror)
+        goes_on = last is not None and await self.common_ancestor(last) == last
+        return await history.paths(mirror, self.commit, since=last if goes_on else None)
 
     async def read(self, shas: Iterable[str], *, max_bytes_each: int) -> AsyncIterator[Blob]:
         """The blobs in the order asked for, in bounded memory."""

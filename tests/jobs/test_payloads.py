@@ -17,8 +17,17 @@ VALID: dict[str, dict[str, Any]] = {
         "projectId": PROJECT, "repoUrl": "https://x/y.git", "branch": "feature/a-b",
         "commitSha": SHA, "webhookEventId": "guid-1", "forced": True,
     },
-    "conflict_detection": {"projectId": PROJECT, "artifactIds": ["1.2", "ADR-3"]},
-    "gate_evaluation": {"projectId": PROJECT, "storyId": "1.2", "gateType": "type-check"},
+    "conflict_detection": {
+        "projectId": PROJECT, "artifactIds": ["1.2", "ADR-3"], "storyIds": ["1.2"],
+        "branch": "main", "commitSha": SHA,
+    },
+    "gate_evaluation": {
+        "projectId": PROJECT, "storyId": "1.2", "gateType": "type-check", "branch": "main",
+        "commitSha": SHA, "sender": "ada", "approvedBy": "grace",
+    },
+    "github_report": {"projectId": PROJECT, "commitSha": SHA, "name": "switchyard/lint"},
+    "missed_deliveries": {"days": 3},
+    "report_sweep": {},
     "analysis": {"projectId": PROJECT, "commitSha": "b" * 64, "config": {"depth": 2}},
     "refactoring": {"projectId": PROJECT, "config": {}, "recipe": "rename", "paths": ["a.py"]},
     "test_generation": {"projectId": PROJECT, "config": {}, "paths": ["src/é.py"]},
@@ -35,7 +44,13 @@ VALID: dict[str, dict[str, Any]] = {
     "dead_letter_cleanup": {"days": 30},
     "retention": {"days": 30},
 }  # fmt: skip
-NOTHING_REQUIRED = {"period_rollover", "dead_letter_cleanup", "retention"}
+NOTHING_REQUIRED = {
+    "period_rollover",
+    "dead_letter_cleanup",
+    "retention",
+    "missed_deliveries",
+    "report_sweep",
+}
 
 # kind, the field as it is reported, and what is put into the first part of it.
 WRONG: list[tuple[str, str, Any]] = [
@@ -55,7 +70,13 @@ WRONG: list[tuple[str, str, Any]] = [
     ("conflict_detection", "artifactIds", LEAK),
     ("conflict_detection", "artifactIds.1", ["a", f"{LEAK}\0"]),
     ("conflict_detection", "artifactIds", ["a"] * 10_001),
+    ("conflict_detection", "storyIds.0", [f"{LEAK}\0"]),
     ("gate_evaluation", "storyId", {"id": LEAK}),
+    ("gate_evaluation", "branch", f"{LEAK}\n"),
+    ("gate_evaluation", "sender", [LEAK]),
+    ("github_report", "commitSha", LEAK),
+    ("github_report", "name", f"{LEAK}\n"),
+    ("missed_deliveries", "days", 31),
     ("gate_evaluation", "gateType", LEAK),
     ("analysis", "commitSha", "HEAD"),
     ("analysis", "config", LEAK),

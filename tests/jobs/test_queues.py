@@ -21,6 +21,9 @@ POLICY: dict[str, tuple[set[str], int, int, float, float | None, list[float]]] =
     "test-generation": ({"test_generation"}, 2, 5, 20 * MINUTE, 10 * MINUTE, [5]),
     "indexing": ({"index", "blueprint"}, 3, 5, 10 * MINUTE, 5 * MINUTE, [2, 4]),
     "webhooks": ({"webhook_delivery"}, 6, 50, 30, 5, [1, 2, 4, 8, 16]),
+    "github-reports": (
+        {"github_report", "missed_deliveries", "report_sweep"}, 6, 20, 60, 30, [2, 4, 8, 16, 32],
+    ),
     "cleanup": ({"cleanup"}, 1, 2, 30 * MINUTE, None, []),
     "flagship:audit": ({"audit_event"}, 6, 10, 30, 5, [1, 2, 4, 8, 16]),
     "flagship:usage": ({"usage_ingestion"}, 6, 10, 60, 10, [1, 2, 4, 8, 16]),

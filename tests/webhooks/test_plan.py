@@ -175,3 +175,44 @@ def test_nothing_else_matches(by_id: Project | None, by_name: Project | None) ->
 def test_a_delivery_without_a_repository_has_no_project() -> None:
     recorded = load("ping").with_body(repository=None)
     assert choose_project(parse(recorded.headers, recorded.body), UNSEEN, UNSEEN) is None
+
+
+def test_a_push_runs_the_gates_that_the_project_turned_on() -> None:
+    pushed = delivery("push_branch")
+    assert pushed.push is not None
+    planned = plan(pushed, replace(PROJECT, gates=["lint", "unit-tests"]))
+    assert isinstance(planned, Enqueue)
+    scan, lint, tests = planned.jobs
+    assert scan.kind == "artifact_scan"
+    assert lint == NewJob(
+        id=lint.id,
+        queue="gate-evaluation",
+        kind="gate_evaluation",
+        max_attempts=3,
+        project_id=PROJECT.id,
+        org_id="org-1",
+        dedupe_key=f"delivery:{pushed.guid}:gate_evaluation:lint",
+        delivery_id=pushed.guid,
+        correlation_id=pushed.guid,
+        payload={
+            "projectId": str(PROJECT.id),
+            "gateType": "lint",
+            "branch": "main",
+            "commitSha": pushed.push.after,
+            "sender": pushed.push.sender,
+        },
+        priority=10,
+        traceparent=pushed.traceparent,
+        lane=f"gate_evaluation:lint:{PROJECT.id}:main",
+        lane_order=pushed.push.pushed_at,
+    )
+    assert tests.payload["gateType"] == "unit-tests"
+    assert len({job.lane for job in planned.jobs}) == 3
+
+
+def test_a_gate_of_a_push_by_nobody_names_no_sender() -> None:
+    recorded = load("push_branch").with_body(sender=None)
+    pushed = parse(recorded.headers, recorded.body)
+    planned = plan(pushed, replace(PROJECT, gates=["lint"]))
+    assert isinstance(planned, Enqueue)
+    assert "sender" not in planned.jobs[1].payload

@@ -163,6 +163,22 @@ def test_malformed_fields_of_a_repository(field: str, value: object) -> None:
     assert list(refused(in_repository(**{field: value})).fields) == [f"repository.{field}"]
 
 
-@pytest.mark.parametrize("field", ["before", "created", "commits", "head_commit", "sender"])
+@pytest.mark.parametrize("field", ["before", "created", "commits", "head_commit"])
 def test_what_nobody_reads_may_be_anything(field: str) -> None:
     assert parsed(pushing(**{field: ["unexpected"]})).push == push_of("push_branch")
+
+
+@pytest.mark.parametrize("login", ["ada", "quay-updater[bot]", "ada_example"])
+def test_the_sender_is_known_by_login(login: str) -> None:
+    push = parsed(pushing(sender={"login": login, "id": 1})).push
+    assert push is not None
+    assert push.sender == login
+
+
+@pytest.mark.parametrize(
+    "sender", [None, ["unexpected"], {}, {"login": 7}, {"login": "a\nb"}, {"login": "x" * 200}]
+)
+def test_a_sender_that_is_none_is_nobody(sender: object) -> None:
+    push = parsed(pushing(sender=sender)).push
+    assert push is not None
+    assert push.sender is None

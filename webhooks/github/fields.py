@@ -6,6 +6,9 @@ from typing import Any, Never
 from webhooks.github.strict_json import quoted
 from worker.errors import InvalidInput
 
+# Apps end in [bot], and accounts that a company manages have an underscore.
+_LOGIN = re.compile(r"[A-Za-z0-9_-]{1,100}(?:\[bot\])?")
+
 
 class Fields:
     """An object's members; `path` is the dotted name of the object itself.
@@ -38,6 +41,12 @@ class Fields:
         """An integer; None for anything else, such as a date where GitHub writes it as text."""
         value = self._members.get(name)
         return value if type(value) is int else None
+
+    def login(self, name: str) -> str | None:
+        """The `login` of the account in that field; None for anything that is no login."""
+        account = self._members.get(name)
+        login = account.get("login") if type(account) is dict else None
+        return login if type(login) is str and _LOGIN.fullmatch(login) else None
 
     def required_child(self, name: str) -> "Fields":
         """The object in that field."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from webhooks.github.deliveries import Delivery
 from webhooks.github.pushes import Push
 from worker.jobs.model import NewJob, Project
 from worker.jobs.queues import QUEUES, Queue
-
-PRIORITIES: Mapping[str, int] = {"enterprise": 10, "pro": 10, "starter": 5, "free": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +66,59 @@ def _plan_push(
         return Ignored("tag_push" if push.tag else "other_ref")
     if push.deleted:
         return Ignored("branch_deleted")
-    return Enqueue((_artifact_scan(project, push, delivery, queues),))
+    gates = [_gate(gate, project, push, delivery, queues) for gate in project.gates]
+    return Enqueue((_artifact_scan(project, push, delivery, queues), *gates))
 
 
 def _artifact_scan(
     project: Project, push: Push, delivery: Delivery, queues: Mapping[str, Queue]
 ) -> NewJob:
+    payload = {
+        "projectId": str(project.id),
+        "repoUrl": project.repo_url,
+        "branch": push.branch,
+        "commitSha": push.after,
+        "webhookEventId": delivery.guid,
+    } | ({"forced": True} if push.forced else {})
+    return _job("artifact_scan", queues["artifact-scan"], payload, project, push, delivery)
+
+
+def _gate(
+    gate: str, project: Project, push: Push, delivery: Delivery, queues: Mapping[str, Queue]
+) -> NewJob:
+    payload = {
+        "projectId": str(project.id),
+        "gateType": gate,
+        "branch": push.branch,
+        "commitSha": push.after,
+    } | ({"sender": push.sender} if push.sender else {})
+    queue = queues["gate-evaluation"]
+    return _job("gate_evaluation", queue, payload, project, push, delivery, gate)
+
+
+def _job(
+    kind: str,
+    queue: Queue,
+    payload: dict[str, Any],
+    project: Project,
+    push: Push,
+    delivery: Delivery,
+    part: str = "",
+) -> NewJob:
+    """The job of a push; `part` tells several of a kind apart."""
+    name = f"{kind}:{part}" if part else kind
     return NewJob(
-        queue="artifact-scan",
-        kind="artifact_scan",
-        payload={
-            "projectId": str(project.id),
-            "repoUrl": project.repo_url,
-            "branch": push.branch,
-            "commitSha": push.after,
-            "webhookEventId": delivery.guid,
-        }
-        | ({"forced": True} if push.forced else {}),
-        max_attempts=queues["artifact-scan"].attempts,
+        queue=queue.name,
+        kind=kind,
+        payload=payload,
+        max_attempts=queue.attempts,
         project_id=project.id,
         org_id=project.org_id,
-        priority=PRIORITIES[project.plan],
-        dedupe_key=f"delivery:{delivery.guid}:artifact_scan",
+        priority=project.priority,
+        dedupe_key=f"delivery:{delivery.guid}:{name}",
         delivery_id=delivery.guid,
         correlation_id=delivery.guid,
         traceparent=delivery.traceparent,
-        lane=f"artifact_scan:{project.id}:{push.branch}",
+        lane=f"{name}:{project.id}:{push.branch}",
         lane_order=push.pushed_at,
     )

@@ -22,7 +22,8 @@ class Push:
 
     `deleted` is true also where only the zeros say so. `branch` and `tag` are the ref without its
     prefix: a branch may contain slashes and may begin with a dash. `pushed_at` is in seconds since
-    1970: of two pushes the later one has the greater number, or the same.
+    1970: of two pushes the later one has the greater number, or the same. `sender` is the login of
+    who pushed.
     """
 
     ref: str
@@ -32,6 +33,7 @@ class Push:
     deleted: bool
     forced: bool
     pushed_at: int | None
+    sender: str | None = None
 
 
 def parse_push(payload: Fields, repository: Fields) -> Push:
@@ -46,6 +48,7 @@ def parse_push(payload: Fields, repository: Fields) -> Push:
         deleted=payload.flag("deleted") or not after.strip("0"),
         forced=payload.flag("forced"),
         pushed_at=repository.whole_number("pushed_at"),
+        sender=payload.login("sender"),
     )
 
 

@@ -109,7 +109,7 @@ class Decisions:
     def _completed(self, job: StartedJob, outcome: Completed) -> Decision:
         result = JobResult(success=True, message=outcome.message, data=outcome.data)
         name = self._registry.get(job.kind).completed_event
-        events = _events(job, (name, outcome.data))
+        events = _events(job, *outcome.events, (name, outcome.data))
         return Decision(COMPLETED, finishes.completed(job, result, events))
 
     def _cancelled(self, job: StartedJob, reason: str) -> Decision:

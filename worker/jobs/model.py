@@ -1,5 +1,6 @@
 """A job on its way in, a job that was started, and what a handler decides about it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,9 +37,12 @@ class NewJob:
     lane_order: int | None = None
 
 
+PRIORITIES: Mapping[str, int] = {"enterprise": 10, "pro": 10, "starter": 5, "free": 0}
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
-    """An enrolled repository."""
+    """An enrolled repository; `gates` are the checks that its pushes run, where they were read."""
 
     id: UUID
     name: str
@@ -49,6 +53,12 @@ class Project:
     plan: str
     org_id: str | None
     created_at: datetime
+    gates: Sequence[str] = ()
+
+    @property
+    def priority(self) -> int:
+        """The head start that its plan gives its jobs."""
+        return PRIORITIES[self.plan]
 
 
 @dataclass(slots=True)
@@ -110,10 +120,20 @@ class JobResult:
 
 
 class Completed:
-    """The job is done. Keyword arguments become its data, in camelCase."""
+    """The job is done. Keyword arguments become its data, in camelCase.
 
-    def __init__(self, message: str = "completed", **data: Any) -> None:
+    `events` are told besides: name and payload, which gets the job's id.
+    """
+
+    def __init__(
+        self,
+        message: str = "completed",
+        *,
+        events: Sequence[tuple[str, dict[str, Any]]] = (),
+        **data: Any,
+    ) -> None:
         self.message = message
+        self.events = events
         self.data = {to_camel(name): value for name, value in data.items()}
 
 

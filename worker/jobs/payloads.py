@@ -20,6 +20,10 @@ Name = Annotated[
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]+$")]
 Sha = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
+Branch = Annotated[
+    str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+GateType = Literal["unit-tests", "integration-tests", "type-check", "lint"]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 
@@ -52,25 +56,44 @@ class ArtifactScan(ProjectPayload):
     """Read the documents of the pushed commit; `forced`: it may leave out commits before it."""
 
     repo_url: Text
-    branch: Annotated[
-        str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")
-    ]
+    branch: Branch
     commit_sha: Sha
     webhook_event_id: Name
     forced: bool = False
 
 
 class ConflictDetection(ProjectPayload):
-    """Compare these artifacts with what they touch; none named means all."""
+    """Compare what changed on a branch since it was last compared, and what that touches.
 
-    artifact_ids: Annotated[list[Name], Field(max_length=10_000)]
+    What is named in `artifact_ids` and `story_ids` is compared again even if it did not change.
+    Without a branch it is the project's default one, or the one scanned last.
+    """
+
+    artifact_ids: Annotated[list[Name], Field(max_length=10_000)] = []
+    story_ids: Annotated[list[Name], Field(max_length=10_000)] | None = None
+    branch: Branch | None = None
+    commit_sha: Sha | None = None
 
 
 class GateEvaluation(ProjectPayload):
-    """Run one of a repository's own checks for a story."""
+    """Run one of a repository's own checks: at a commit, or at the last scanned one of a branch.
 
-    story_id: Name
-    gate_type: Literal["unit-tests", "integration-tests", "type-check", "lint"]
+    `sender` pushed the commit; `approved_by` has looked at it and takes it upon himself.
+    """
+
+    gate_type: GateType
+    story_id: Name | None = None
+    commit_sha: Sha | None = None
+    branch: Branch | None = None
+    sender: Name | None = None
+    approved_by: Name | None = None
+
+
+class GithubReport(ProjectPayload):
+    """Bring what GitHub shows of a commit, under this name, up to date."""
+
+    commit_sha: Sha
+    name: Name
 
 
 class CodeJob(ProjectPayload):
@@ -165,6 +188,16 @@ class DeadLetterCleanup(Maintenance):
     days: Days = 30
 
 
+class MissedDeliveries(Maintenance):
+    """Ask GitHub again for the deliveries of the last days that never arrived."""
+
+    days: Annotated[int, Field(ge=1, le=30)] = 3
+
+
+class ReportSweep(Maintenance):
+    """Look for reports to GitHub that do not show how their job ended."""
+
+
 class Retention(Maintenance):
     """Delete deliveries, unused artifacts and ticks that are more than so many days old."""
 
@@ -190,6 +223,9 @@ PAYLOADS: dict[str, type[Payload]] = {
     "usage_aggregation": UsageAggregation,
     "dead_letter_cleanup": DeadLetterCleanup,
     "retention": Retention,
+    "github_report": GithubReport,
+    "missed_deliveries": MissedDeliveries,
+    "report_sweep": ReportSweep,
 }
 
 

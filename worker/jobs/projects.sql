@@ -15,7 +15,9 @@ SELECT * FROM projects WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2
 
 -- name: matching
 -- The projects that pushes from these repositories ($1 lower-case names, $2 ids) could belong to.
-SELECT * FROM projects
+-- With the gates that their pushes run.
+SELECT p.*, coalesce(g.on_push, '{}') AS gates
+FROM projects p LEFT JOIN gate_settings g ON g.project_id = p.id
 WHERE lower(repository) = ANY ($1::text[]) OR repository_id = ANY ($2::bigint[])
 
 -- name: learn

@@ -6,7 +6,7 @@ from typing import Any, Literal
 Missed = Literal["catch_up", "skip"]
 
 # To be raised with every change below: workers of an older edition then leave the record alone.
-EDITION = 1
+EDITION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ BUILT_IN: tuple[BuiltIn, ...] = (
             "cleanup", "cleanup", "0 2 * * *", payload={"task": "old_clones"}),
     BuiltIn("retention", "Deletes deliveries, unused artifacts and ticks older than 30 days.",
             "flagship:maintenance", "retention", "30 3 * * *"),
+    BuiltIn("missed-deliveries", "Asks GitHub again for deliveries that never arrived.",
+            "github-reports", "missed_deliveries", "*/10 * * * *"),
+    BuiltIn("report-sweep", "Mends reports to GitHub that do not show how their job ended.",
+            "github-reports", "report_sweep", "* * * * *"),
     BuiltIn("period-rollover", f"Closes the usage periods that have ended. {_WAITS}",
             "flagship:maintenance", "period_rollover", "0 * * * *", "catch_up", enabled=False),
     BuiltIn("usage-aggregation-hourly", f"Sums up the hour that has ended. {_WAITS}",

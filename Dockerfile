@@ -14,10 +14,10 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && pip --python /app/bin/python install --no-deps --no-index dist/*.whl
 
 FROM python:3.12-slim-bookworm
-# git comes from the image's own Debian release; a pinned version would vanish with its next fix.
+# git and the sandbox come from the image's own Debian release; pinned versions would vanish with their next fix.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates git tini \
+    && apt-get install -y --no-install-recommends bubblewrap ca-certificates git tini \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 switchyard \
     && useradd --system --uid 10001 --gid switchyard --no-create-home switchyard \

@@ -79,7 +79,7 @@ coverage: $(STAMP)
 	done
 
 lock: $(STAMP) ## Pin the dependencies anew (UPGRADE=--upgrade for newer versions)
-	$(LOCK) $(UPGRADE) --extra embedded --extra otel --extra dev pyproject.toml -o locks/dev.txt
+	$(LOCK) $(UPGRADE) --extra embedded --extra otel --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
 	$(LOCK) -c locks/dev.txt pyproject.toml -o locks/runtime.txt
 	$(LOCK) -c locks/dev.txt locks/build.in -o locks/build.txt
 	$(LOCK) -c locks/dev.txt --no-deps locks/redis.in -o locks/redis.txt

@@ -46,7 +46,7 @@ class Opened(Protocol):
         """End what was opened."""
 
 
-OpenResources = Callable[[Settings, Pool], Opened]
+OpenResources = Callable[[Settings, Pool, ArqRedis], Opened]
 
 
 @dataclass
@@ -113,7 +113,7 @@ async def start(
     closing.push_async_callback(pool.close)
     redis = connect_redis(settings.redis_url.get_secret_value())
     closing.push_async_callback(redis.aclose)
-    opened = resources(settings, pool)
+    opened = resources(settings, pool, redis)
     closing.push_async_callback(opened.close)
     tracing = open_tracing(_text(settings.otel_exporter_otlp_endpoint), "switchyard-worker")
     closing.push_async_callback(tracing.close)

@@ -51,6 +51,13 @@ class Settings(BaseModel):
     worker_queues: Annotated[list[str] | None, Listed] = None
     github_webhook_secret: Annotated[list[SecretStr], Listed] = []
     github_token: SecretStr | None = None
+    github_app_id: str | None = None
+    github_app_private_key: SecretStr | None = None
+    github_api_url: str = "https://api.github.com"
+    credential_encryption_key: Annotated[list[SecretStr], Listed] = []
+    gate_sandbox: Literal["required", "off"] = "required"
+    gate_scratch_dir: Path = Path(tempfile.gettempdir()) / "switchyard-gates"
+    gate_tools: Annotated[list[Path], Listed] = []
     api_token: SecretStr | None = None
     git_cache_dir: Path = Path(tempfile.gettempdir()) / "switchyard-git"
     git_protocols: Annotated[list[str], Listed] = ["https"]
@@ -72,6 +79,19 @@ class Settings(BaseModel):
     @classmethod
     def _redis_scheme(cls, value: SecretStr) -> SecretStr | None:
         return _with_scheme(value, {"redis", "rediss", "unix"}, "redis://host:6379/0")
+
+    @field_validator("github_api_url")
+    @classmethod
+    def _api_scheme(cls, value: str) -> str:
+        if urlsplit(value).scheme not in ("https", "http"):
+            raise ValueError("must be an address such as https://api.github.com")
+        return value.rstrip("/")
+
+    @field_validator("github_app_private_key", mode="before")
+    @classmethod
+    def _lines(cls, value: object) -> object:
+        # Where an environment variable cannot hold several lines they are written as \n.
+        return value.replace("\\n", "\n") if isinstance(value, str) else value
 
     @field_validator("sla_alert_url")
     @classmethod
@@ -95,7 +115,10 @@ class Settings(BaseModel):
 
     def secrets(self) -> list[str]:
         """Every text that must never be seen in a log."""
-        single = [self.github_token, self.api_token, self.sla_alert_url]
+        single = [
+            self.github_token, self.api_token, self.sla_alert_url, self.github_app_private_key,
+            *self.credential_encryption_key,
+        ]  # fmt: skip
         passwords = [urlsplit(u.get_secret_value()).password for u in self._addresses()]
         return [
             *(s.get_secret_value() for s in (*self.github_webhook_secret, *single) if s),
@@ -153,6 +176,8 @@ def load_settings(
     source = os.environ if environ is None else environ
     given = {n: source[n.upper()] for n in Settings.model_fields if source.get(n.upper())}
     problems = _webhook_secret_problems(given) if needs_webhook_secret else []
+    if ("github_app_id" in given) != ("github_app_private_key" in given):
+        problems.append("GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are needed together")
     if given.get("environment") == "production" and "api_token" not in given:
         problems.append("API_TOKEN is required when ENVIRONMENT is production")
     overrides, override_problems = _queue_overrides(source)

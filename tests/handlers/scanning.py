@@ -6,18 +6,27 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from redis.asyncio import Redis
+
 from tests.git.origins import Origin
 from worker.artifacts import classify, parse
 from worker.artifacts.store import ArtifactStore
+from worker.conflicts.store import ConflictStore
+from worker.credentials import Cipher, Credentials, CredentialStore
 from worker.database.pool import Pool
 from worker.git import Mirrors
+from worker.github.api import GitHub
+from worker.github.store import ReportStore
 from worker.handlers.artifact_scan import artifact_scan
-from worker.handlers.context import Context, Credentials
+from worker.handlers.conflict_detection import conflict_detection
+from worker.handlers.context import Context, Resources
+from worker.jobs.following import FollowUps
 from worker.jobs.housekeeping import Housekeeping
 from worker.jobs.ids import new_id
 from worker.jobs.model import Completed, StartedJob
-from worker.jobs.payloads import ArtifactScan
+from worker.jobs.payloads import ArtifactScan, ConflictDetection
 from worker.jobs.projects import Projects
+from worker.jobs.queues import QUEUES
 
 _NUMBERS = itertools.count(1)
 
@@ -42,6 +51,20 @@ def story(number: str, status: str = "Draft", tasks: str = "- [ ] Task 1: Do it 
 """.encode()
 
 
+def opened(pool: Pool, redis: Redis, mirrors: Mirrors) -> Resources:
+    """What handlers need, without a single credential."""
+    return Resources(
+        mirrors=mirrors,
+        artifacts=ArtifactStore(pool),
+        conflicts=ConflictStore(pool),
+        credentials=Credentials(CredentialStore(pool), Cipher([])),
+        housekeeping=Housekeeping(pool),
+        follow_ups=FollowUps(pool, redis, QUEUES),
+        github=GitHub(redis),
+        github_reports=ReportStore(pool),
+    )
+
+
 @dataclass
 class Scanner:
     """An enrolled project, its origin, and the handler's surroundings."""
@@ -50,16 +73,17 @@ class Scanner:
     mirrors: Mirrors
     origin: Origin
     project_id: UUID
+    resources: Resources
     reports: list[tuple[float, str]] = field(default_factory=list)
 
     @classmethod
-    async def enrolled(cls, pool: Pool, root: Path) -> "Scanner":
+    async def enrolled(cls, pool: Pool, redis: Redis, root: Path) -> "Scanner":
         """A new project with an empty origin below `root`."""
         number = next(_NUMBERS)
         origin = Origin(root / f"origin-{number}")
         mirrors = Mirrors(root / f"mirrors-{number}", protocols=["file"], fetch_timeout=20)
         project = await Projects(pool).enrol("P", origin.url, f"example/p{number}", "free", None)
-        return cls(pool, mirrors, origin, project.id)
+        return cls(pool, mirrors, origin, project.id, opened(pool, redis, mirrors))
 
     async def scan(
         self,
@@ -82,6 +106,26 @@ class Scanner:
         assert isinstance(outcome, Completed)
         return outcome
 
+    async def compare(
+        self, branch: str | None = "main", job_id: UUID | None = None, **fields: Any
+    ) -> Completed:
+        """Run the handler that compares documents; without fields as after a scan."""
+        fields = fields or {"commit_sha": "a" * 40}
+        payload = ConflictDetection(project_id=self.project_id, branch=branch, **fields)
+        outcome = await conflict_detection(payload, await self.context(job_id or new_id()))
+        assert isinstance(outcome, Completed)
+        return outcome
+
+    async def conflicts(self, branch: str = "main") -> dict[str, dict[str, Any]]:
+        """The open conflicts of a branch by fingerprint, without what tells when they came."""
+        rows = await self.pool.fetch(
+            "SELECT fingerprint, key, finding FROM conflicts"
+            " WHERE project_id = $1 AND branch = $2 AND resolved_at IS NULL",
+            self.project_id,
+            branch,
+        )
+        return {row["fingerprint"]: row["finding"] | {"key": row["key"]} for row in rows}
+
     async def context(self, job_id: UUID, order: int | None = None) -> Context:
         """The surroundings of an attempt."""
         job = StartedJob(
@@ -90,10 +134,7 @@ class Scanner:
             correlation_id=None, waited=0.0, token="t", worker="w",
             project=await Projects(self.pool).get(self.project_id), lane_order=order,
         )  # fmt: skip
-        return Context(
-            job, self.mirrors, ArtifactStore(self.pool), Credentials(None),
-            Housekeeping(self.pool), self.reported,
-        )  # fmt: skip
+        return self.resources.context(job, self.reported)
 
     def reported(self, percent: float, message: str = "") -> None:
         """Note what the handler reports."""

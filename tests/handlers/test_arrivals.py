@@ -123,9 +123,9 @@ async def test_the_branch_ends_as_its_newest_push_left_it(
     pushes: list[tuple[dict[str, bytes | None], int, int]],
     data: st.DataObject,
 ) -> None:
-    scanner = await Scanner.enrolled(shared_pool, tmp_path)
-    scanner.origin.git("config", "uploadpack.allowAnySHA1InWant", "true")
     redis = connect_redis(redis_url)
+    scanner = await Scanner.enrolled(shared_pool, redis, tmp_path)
+    scanner.origin.git("config", "uploadpack.allowAnySHA1InWant", "true")
     superseding = Superseding(shared_pool, QUEUES, Cancelling(shared_pool, redis))
     told = Story(scanner, Ledger(shared_pool), Deliveries(shared_pool), superseding)
     history: list[Pushed] = []
@@ -145,12 +145,12 @@ async def test_the_branch_ends_as_its_newest_push_left_it(
 
 
 async def _unaccounted(scanner: Scanner, pushes: int) -> tuple[int, int, int]:
-    """How many jobs there are, how many of them have not ended well, and deliveries left over."""
+    """How many scans there are, how many of them have not ended well, and deliveries left over."""
     row = await scanner.pool.fetchrow(
         "SELECT count(*) AS jobs,"
         " count(*) FILTER (WHERE state NOT IN ('completed', 'superseded')) AS bad,"
         " (SELECT count(*) FROM webhook_events WHERE project_id = $1 AND NOT processed) AS open"
-        " FROM jobs WHERE project_id = $1",
+        " FROM jobs WHERE project_id = $1 AND kind = 'artifact_scan'",
         scanner.project_id,
     )
     assert row is not None

@@ -12,7 +12,6 @@ from worker.artifacts.store import ArtifactStore, BaseMoved, Scan
 from worker.errors import PermanentError, TransientError
 from worker.git import CommitNotFound
 from worker.handlers import artifact_scan as module
-from worker.handlers.context import Credentials
 from worker.jobs.ids import new_id
 
 ONE, TWO = "docs/stories/1.1.one.story.md", "docs/stories/1.2.two.story.md"
@@ -196,11 +195,3 @@ async def test_a_context_without_a_project_says_so(scanner: Scanner) -> None:
     orphan = replace(context, job=replace(context.job, project=None))
     with pytest.raises(PermanentError, match="needs a project"):
         _ = orphan.project
-
-
-def test_the_token_goes_only_to_its_host_and_only_encrypted() -> None:
-    credentials = Credentials("a-token")
-    assert credentials.for_url("https://github.com/a/b.git") is not None
-    for url in ("https://github.com.evil.example/a/b", "http://github.com/a/b", "file:///a/b"):
-        assert credentials.for_url(url) is None
-    assert Credentials(None).for_url("https://github.com/a/b.git") is None

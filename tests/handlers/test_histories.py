@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 
 from tests.handlers.scanning import Scanner, story
 from worker.database.pool import Pool
@@ -37,9 +38,12 @@ PUSHES = st.lists(st.tuples(CHANGES, st.integers(0, 100), st.booleans()), min_si
 )
 @given(pushes=PUSHES)
 async def test_incremental_equals_full(
-    shared_pool: Pool, tmp_path: Path, pushes: list[tuple[dict[str, bytes | None], int, bool]]
+    shared_pool: Pool,
+    redis: Redis,
+    tmp_path: Path,
+    pushes: list[tuple[dict[str, bytes | None], int, bool]],
 ) -> None:
-    scanner = await Scanner.enrolled(shared_pool, tmp_path)
+    scanner = await Scanner.enrolled(shared_pool, redis, tmp_path)
     commits: list[str] = []
     for changes, onto, scanned in pushes:
         base = commits[onto % len(commits)] if commits else None

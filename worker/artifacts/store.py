@@ -135,12 +135,16 @@ class ArtifactStore:
 
 async def _apply(connection: Any, scan: Scan) -> None:
     branch = (scan.project_id, scan.branch)
+    paths, shas = [d.path for d in scan.placed], [d.blob_sha for d in scan.placed]
+    await connection.execute(
+        SQL.note_history, *branch, paths, shas, list(scan.removed), scan.commit_sha, scan.job_id,
+        scan.base is None,
+    )  # fmt: skip
     if scan.base is None:
         await connection.execute(SQL.clear, *branch)
     if scan.removed:
         await connection.execute(SQL.remove, *branch, list(scan.removed))
     if scan.placed:
-        paths, shas = [d.path for d in scan.placed], [d.blob_sha for d in scan.placed]
         await connection.execute(SQL.place, *branch, paths, shas)
     await connection.execute(
         SQL.record_scan, *branch, scan.commit_sha, scan.tree_sha, scan.parser_version, scan.job_id,

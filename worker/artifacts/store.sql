@@ -31,6 +31,19 @@ ON CONFLICT (project_id, path, blob_sha) DO UPDATE SET
     identifier = excluded.identifier, title = excluded.title, status = excluded.status,
     record = excluded.record, parsed_at = now()
 
+-- name: note_history
+-- Notes which documents ($3) get another content ($4) or go ($5; all others if $8), before they do.
+INSERT INTO artifact_history (project_id, branch, path, blob_sha, commit_sha, job_id)
+SELECT $1::uuid, $2::text, d.path, d.blob_sha, $6, $7::uuid
+FROM unnest($3::text[], $4::text[]) AS d(path, blob_sha)
+LEFT JOIN branch_artifacts b ON b.project_id = $1 AND b.branch = $2 AND b.path = d.path
+WHERE b.blob_sha IS DISTINCT FROM d.blob_sha
+UNION ALL
+SELECT b.project_id, b.branch, b.path, NULL, $6, $7
+FROM branch_artifacts b
+WHERE b.project_id = $1 AND b.branch = $2
+  AND (b.path = ANY ($5::text[]) OR $8::boolean AND b.path <> ALL ($3::text[]))
+
 -- name: clear
 -- Empties a branch before a full listing.
 DELETE FROM branch_artifacts WHERE project_id = $1 AND branch = $2

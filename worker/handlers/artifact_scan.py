@@ -1,6 +1,5 @@
 """Read the documents of a pushed commit: only what differs from the last scanned tree."""
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from worker.errors import TransientError
 from worker.git import Blob, Snapshot, branch_ref
 from worker.handlers.context import Context
 from worker.handlers.registry import REGISTRY
+from worker.handlers.snapshots import fetch_snapshot
 from worker.jobs.model import Completed, Outcome
-from worker.jobs.payloads import ArtifactScan
-from worker.metrics import EXTERNAL_DURATION
+from worker.jobs.payloads import ArtifactScan, ConflictDetection
 
 LARGEST_DOCUMENT = 2 * 1024 * 1024
 KEPT_AT_ONCE = 200
@@ -39,7 +38,8 @@ async def artifact_scan(job: ArtifactScan, ctx: Context) -> Outcome:
     try:
         await _check_order(job, ctx)
         ctx.progress(5, "fetching the commit")
-        return await _scan_until_saved(job, await _fetch(job, ctx), ctx)
+        snapshot = await fetch_snapshot(ctx, job.commit_sha, branch_ref(job.branch))
+        return await _scan_until_saved(job, snapshot, ctx)
     except Outdated:
         return Completed("a newer push was scanned already", artifacts_scanned=0)
 
@@ -58,23 +58,6 @@ async def _scan_until_saved(job: ArtifactScan, snapshot: Snapshot, ctx: Context)
     raise TransientError(f"branch {job.branch} kept changing while it was scanned")
 
 
-async def _fetch(job: ArtifactScan, ctx: Context) -> Snapshot:
-    # The enrolled address: the one in the payload tells people, and git nothing.
-    url, started, outcome = ctx.project.repo_url, time.monotonic(), "failed"
-    try:
-        snapshot = await ctx.mirrors.fetch(
-            str(job.project_id),
-            url,
-            job.commit_sha,
-            ref=branch_ref(job.branch),
-            credential=ctx.credentials.for_url(url),
-        )
-        outcome = "completed"
-        return snapshot
-    finally:
-        EXTERNAL_DURATION.labels("git", outcome).observe(time.monotonic() - started)
-
-
 async def _scan(job: ArtifactScan, snapshot: Snapshot, ctx: Context) -> Outcome:
     last = await ctx.artifacts.last_scan(job.project_id, job.branch)
     follows = await _follows(job, snapshot, last, ctx)
@@ -89,6 +72,10 @@ async def _scan(job: ArtifactScan, snapshot: Snapshot, ctx: Context) -> Outcome:
             found.base, found.documents, found.removed, ctx.job.lane_order, follows,
         )
     )  # fmt: skip
+    await ctx.jobs.add(
+        ConflictDetection(project_id=job.project_id, branch=job.branch, commit_sha=snapshot.commit),
+        f"conflicts:{ctx.job.id}:{ctx.job.attempt}",
+    )
     return Completed(
         f"documents read: {len(unread)}", artifacts_scanned=total, documents_read=len(unread),
         paths_read=[d.path for d in unread[:50]], commit_sha=snapshot.commit, branch=job.branch,

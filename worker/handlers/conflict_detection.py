@@ -1,0 +1,191 @@
+"""Compare the documents of a branch: what changed since last time, and what that touches."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from worker.artifacts.model import Artifact
+from worker.conflicts.checking import RULES_VERSION, affected, check, keys_of, widened
+from worker.conflicts.model import Finding
+from worker.conflicts.store import BaseMoved, Changed, Checked, OpenConflict, Standing
+from worker.conflicts.world import TreeWorld
+from worker.errors import TransientError
+from worker.git import Snapshot, branch_ref
+from worker.handlers.context import Context
+from worker.handlers.registry import REGISTRY
+from worker.handlers.snapshots import fetch_snapshot
+from worker.jobs.model import Completed, Outcome
+from worker.jobs.payloads import ConflictDetection
+
+# Another comparison of the branch can be recorded meanwhile; four in a row cannot.
+TRIES = 4
+TOLD_AT_ONCE = 100
+"""Of how many new conflicts each has an event of its own; the job's result counts them all."""
+
+REPORT = "switchyard/conflicts"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is to be compared: the changed documents, and the groups (None: all)."""
+
+    changed: Sequence[Changed]
+    members: Sequence[Artifact]
+    keys: Collection[str] | None
+
+
+@REGISTRY.handles(ConflictDetection, queue="conflict-detection")
+async def conflict_detection(job: ConflictDetection, ctx: Context) -> Outcome:
+    """Compare a branch as it was last scanned. Safe to run twice: the record says what is new."""
+    for _ in range(TRIES):
+        standing = await ctx.conflicts.standing(job.project_id, job.branch)
+        if standing is None:
+            return Completed("nothing was scanned yet", new=0, persisting=0, resolved=0)
+        with suppress(BaseMoved):
+            return await _compare(job, standing, ctx)
+    raise TransientError(f"branch {job.branch} kept changing while it was compared")
+
+
+async def _compare(job: ConflictDetection, standing: Standing, ctx: Context) -> Outcome:
+    await ctx.reports.begin(job.project_id, standing.commit_sha, REPORT, ctx.job.id)
+    snapshot = await fetch_snapshot(ctx, standing.commit_sha, branch_ref(standing.branch))
+    ctx.progress(20, "comparing documents")
+    comparison = await _comparison(job, standing, snapshot, ctx)
+    findings = await _findings(job, comparison, snapshot, ctx)
+    ctx.progress(80, "recording")
+    resolved = await ctx.conflicts.save(_checked(job, standing, comparison, findings, ctx))
+    found = await ctx.conflicts.open(job.project_id, standing.branch, ctx.job.id)
+    await ctx.reports.touch(job.project_id, standing.commit_sha, REPORT, ctx.job.id)
+    return _outcome(standing, found, resolved)
+
+
+async def _comparison(
+    job: ConflictDetection, standing: Standing, snapshot: Snapshot, ctx: Context
+) -> Comparison:
+    came_or_went = await _came_or_went(job, standing, snapshot)
+    if came_or_went is None:
+        everything = await ctx.conflicts.everything(job.project_id, standing.branch)
+        return Comparison(everything, [c.artifact for c in everything if c.artifact], None)
+    changed = await ctx.conflicts.changed(job.project_id, standing.branch)
+    old_keys = {key for c in changed for key in c.keys}
+    if job.artifact_ids:
+        old_keys |= await ctx.conflicts.keys_of(job.project_id, standing.branch, job.artifact_ids)
+    fresh = [c.artifact for c in changed if c.artifact]
+    new_keys = {key for artifact in fresh for key in keys_of(artifact)}
+    keys = affected(old_keys, new_keys, came_or_went, job.story_ids or ())
+    return await _with_members(job, standing, changed, keys, ctx)
+
+
+async def _with_members(
+    job: ConflictDetection,
+    standing: Standing,
+    changed: Sequence[Changed],
+    keys: Collection[str],
+    ctx: Context,
+) -> Comparison:
+    """With all members of the groups, and of those further ones that allowed conflicts need."""
+    wider = widened(keys, await _members(job, standing, changed, keys, ctx))
+    return Comparison(changed, await _members(job, standing, changed, wider, ctx), wider)
+
+
+async def _members(
+    job: ConflictDetection,
+    standing: Standing,
+    changed: Sequence[Changed],
+    keys: Collection[str],
+    ctx: Context,
+) -> list[Artifact]:
+    paths, fresh = [c.path for c in changed], [c.artifact for c in changed if c.artifact]
+    others = await ctx.conflicts.members(job.project_id, standing.branch, keys, paths)
+    return [*fresh, *others]
+
+
+async def _came_or_went(
+    job: ConflictDetection, standing: Standing, snapshot: Snapshot
+) -> list[str] | None:
+    """The paths that are new or gone since the last comparison; None to compare everything."""
+    base = standing.base
+    by_hand = not (job.commit_sha or job.artifact_ids or job.story_ids)
+    if by_hand or base is None:
+        return None
+    if (base.parser_version, base.rules_version) != (standing.parser_version, RULES_VERSION):
+        return None
+    changes = await snapshot.changes(base.tree_sha)
+    # A path that only changed its content is still there; to ask again about it costs little.
+    return None if changes is None else [change.path for change in changes]
+
+
+async def _findings(
+    job: ConflictDetection, comparison: Comparison, snapshot: Snapshot, ctx: Context
+) -> list[Finding]:
+    paths = {entry.path for entry in await snapshot.entries()}
+    stories = {a.story for a in comparison.members if a.story} | set(job.story_ids or ())
+    verdicts = await ctx.conflicts.verdicts(job.project_id, stories)
+    world = _Asking(paths, verdicts)
+    findings = await _check(comparison, world)
+    if not world.asked:
+        return findings
+    return await _check(comparison, TreeWorld(paths, await snapshot.paths_ever(), verdicts))
+
+
+async def _check(comparison: Comparison, world: TreeWorld) -> list[Finding]:
+    """In a thread where there is much to do, so that the process stays alive to the others."""
+    if comparison.keys is None and len(comparison.members) > 100:
+        return await asyncio.to_thread(check, comparison.members, world, comparison.keys)
+    return check(comparison.members, world, comparison.keys)
+
+
+class _Asking(TreeWorld):
+    """A world without history that notes whether a rule asked for it: reading it takes long."""
+
+    def __init__(self, paths: Collection[str], verdicts: Mapping[str, Any]) -> None:
+        super().__init__(paths, None, verdicts)
+        self.asked = False
+
+    def ever_existed(self, path: str) -> bool | None:
+        known = super().ever_existed(path)
+        self.asked = self.asked or known is None
+        return known
+
+
+def _checked(
+    job: ConflictDetection,
+    standing: Standing,
+    comparison: Comparison,
+    findings: Sequence[Finding],
+    ctx: Context,
+) -> Checked:
+    documents = [
+        (c.path, c.blob_sha, keys_of(c.artifact) if c.artifact else ())
+        for c in comparison.changed
+        if c.blob_sha
+    ]
+    return Checked(
+        job.project_id, standing.branch, standing.commit_sha, standing.tree_sha,
+        standing.parser_version, RULES_VERSION, ctx.job.id, standing.base, comparison.keys,
+        documents, [c.path for c in comparison.changed if not c.blob_sha], findings,
+    )  # fmt: skip
+
+
+def _outcome(standing: Standing, found: Sequence[OpenConflict], resolved: int) -> Completed:
+    counted = [c for c in found if c.finding.suppressed is None]
+    fresh = [c.finding for c in counted if c.fresh]
+    severities = Counter(c.finding.severity for c in counted)
+    told = [f for f in fresh if f.severity != "info"][:TOLD_AT_ONCE]
+    return Completed(
+        f"conflicts: {len(fresh)} new, {len(counted) - len(fresh)} persisting, {resolved} resolved",
+        events=[("conflict_detected", _told(f, standing)) for f in told],
+        new=len(fresh), persisting=len(counted) - len(fresh), resolved=resolved,
+        errors=severities["error"], warnings=severities["warning"], infos=severities["info"],
+        branch=standing.branch, commit_sha=standing.commit_sha,
+    )  # fmt: skip
+
+
+def _told(finding: Finding, standing: Standing) -> dict[str, Any]:
+    return finding.model_dump(mode="json", exclude={"key", "suppressed"}) | {
+        "branch": standing.branch,
+        "commitSha": standing.commit_sha,
+    }

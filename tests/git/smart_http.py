@@ -1,6 +1,7 @@
 """A small git server over HTTP that can refuse, stall, and speak the old protocol."""
 
 import asyncio
+import ssl
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,10 @@ PIECE = 16 * 1024
 
 
 class GitServer:
-    """Serves one repository at `url`; `seen` are the Authorization headers received."""
+    """Serves one repository at `url`; `seen` are the Authorization headers received.
+
+    With a `certificate` over https; what is `demanded` has to stand in that header.
+    """
 
     def __init__(self, repository: Path) -> None:
         self._repository = repository
@@ -23,6 +27,8 @@ class GitServer:
         self.status = 200
         self.reason = ""
         self.newest_protocol = True
+        self.certificate: ssl.SSLContext | None = None
+        self.demanded: str | None = None
         self.stall_after: int | None = None
         self.stalled = asyncio.Event()
         self.released = asyncio.Event()
@@ -34,8 +40,9 @@ class GitServer:
         app.router.add_post("/repo/git-upload-pack", self._upload)
         runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/repo"
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.certificate).start()
+        scheme = "https" if self.certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{runner.addresses[0][1]}/repo"
         try:
             yield self
         finally:
@@ -46,6 +53,8 @@ class GitServer:
         self.seen.append(request.headers.get("Authorization"))
         if self.status != 200:
             return web.Response(status=self.status, text=self.reason)
+        if self.demanded not in (None, self.seen[-1]):
+            return web.Response(status=401, headers={"WWW-Authenticate": "Basic realm=git"})
         body = await self._upload_pack(request, b"", "--advertise-refs")
         if not body.startswith(b"000eversion 2"):
             body = b"001e# service=git-upload-pack\n0000" + body

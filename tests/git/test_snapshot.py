@@ -212,3 +212,15 @@ async def test_the_newest_common_ancestor_tells_which_commit_came_first(
         assert await snapshot.common_ancestor(other) == shared
     with pytest.raises(Refused):
         await snapshot.common_ancestor("--help")
+
+
+async def test_paths_of_a_tree_listed_anew_and_from_what_differs(
+    mirrors: Mirrors, origin: Origin
+) -> None:
+    first = origin.commit({"a.txt": b"1", "dir/b.txt": b"1", "dir/c.txt": b"1"})
+    second = origin.commit({"a.txt": b"2", "dir": b"now a file", "é.txt": b""}, onto=first)
+    for commit in (first, second, first, second):
+        snapshot = await mirrors.fetch("p", origin.url, commit)
+        assert await snapshot.paths() == {entry.path for entry in await snapshot.entries()}
+    fresh = await mirrors.fetch("p", origin.url, second)
+    assert await fresh.paths() is await fresh.paths()

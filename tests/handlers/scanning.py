@@ -14,8 +14,11 @@ from worker.artifacts.store import ArtifactStore
 from worker.conflicts.store import ConflictStore
 from worker.credentials import Cipher, Credentials, CredentialStore
 from worker.database.pool import Pool
+from worker.gates.running import GateRunner
+from worker.gates.store import GateStore
 from worker.git import Mirrors
 from worker.github.api import GitHub
+from worker.github.missing import MissedDeliveries
 from worker.github.store import ReportStore
 from worker.handlers.artifact_scan import artifact_scan
 from worker.handlers.conflict_detection import conflict_detection
@@ -53,15 +56,19 @@ def story(number: str, status: str = "Draft", tasks: str = "- [ ] Task 1: Do it 
 
 def opened(pool: Pool, redis: Redis, mirrors: Mirrors) -> Resources:
     """What handlers need, without a single credential."""
+    credentials, github = Credentials(CredentialStore(pool), Cipher([])), GitHub(redis)
     return Resources(
         mirrors=mirrors,
         artifacts=ArtifactStore(pool),
         conflicts=ConflictStore(pool),
-        credentials=Credentials(CredentialStore(pool), Cipher([])),
+        credentials=credentials,
         housekeeping=Housekeeping(pool),
         follow_ups=FollowUps(pool, redis, QUEUES),
-        github=GitHub(redis),
+        github=github,
         github_reports=ReportStore(pool),
+        missed_deliveries=MissedDeliveries(github, credentials, pool, redis),
+        gates=GateStore(pool),
+        gate_runner=GateRunner(mirrors._root.parent / "scratch"),
     )
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 ZERO = "0" * 40
 REPOSITORY = "ada/shop"
 REPOSITORY_ID = 4711
+SENDER = "ada"
 
 
 def push_body(before: str, after: str, branch: str = "main") -> bytes:
@@ -25,8 +26,8 @@ def push_body(before: str, after: str, branch: str = "main") -> bytes:
                 "full_name": REPOSITORY,
                 "default_branch": branch,
             },
-            "pusher": {"name": "ada"},
-            "sender": {"login": "ada", "type": "User"},
+            "pusher": {"name": SENDER},
+            "sender": {"login": SENDER, "type": "User"},
             "commits": [],
             "head_commit": {"id": after},
         }

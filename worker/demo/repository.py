@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 BRANCH = "main"
+STORY = "docs/stories/1.2.card-payment.story.md"
 
 DOCUMENTS = {
     "docs/prd/epic-1-checkout.md": """\
@@ -80,6 +81,29 @@ reviewer: Ada
 updated: "2026-03-09T10:00:00Z"
 top_issues: []
 """,
+    "shop.py": """\
+def total(lines: list[int], tax: int) -> int:
+    \"\"\"The sum in whole cents; `tax` is per cent.\"\"\"
+    return sum(lines) * (100 + tax) // 100
+""",
+    "test_shop.py": """\
+import unittest
+
+from shop import total
+
+
+class TestTotal(unittest.TestCase):
+    def test_includes_tax(self) -> None:
+        self.assertEqual(total([100, 200], 20), 360)
+
+    def test_of_an_empty_basket(self) -> None:
+        self.assertEqual(total([], 20), 0)
+""",
+    ".switchyard.yml": """\
+gates:
+  unit-tests:
+    command: python3 -m unittest --verbose
+""",
     "README.md": "# Shop\n\nA sample repository.\n",
 }
 
@@ -100,12 +124,16 @@ class SampleRepository:
         self._git("commit", "--quiet", "--message", message)
         return self._git("rev-parse", "HEAD").strip()
 
-    def finish_story(self) -> str:
-        """Tick the open task of story 1.2 and set it to Done; answers the path."""
-        name = "docs/stories/1.2.card-payment.story.md"
-        text = DOCUMENTS[name].replace("- [ ]", "- [x]").replace("InProgress", "Done")
-        self._write(name, text)
-        return name
+    def claim_done(self) -> str:
+        """Set story 1.2 to Done although a task of it is open; answers the path."""
+        self._write(STORY, DOCUMENTS[STORY].replace("InProgress", "Done"))
+        return STORY
+
+    def finish(self) -> str:
+        """Tick the open task of story 1.2, too; answers the path."""
+        done = DOCUMENTS[STORY].replace("InProgress", "Done").replace("- [ ]", "- [x]")
+        self._write(STORY, done)
+        return STORY
 
     def _write(self, name: str, text: str) -> None:
         path = self.path / name

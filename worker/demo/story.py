@@ -11,15 +11,19 @@ from typing import Any
 
 import aiohttp
 
-from worker.demo.push import REPOSITORY, ZERO, push_body, push_headers
+from worker.demo.push import REPOSITORY, SENDER, ZERO, push_body, push_headers
 from worker.demo.repository import SampleRepository
 from worker.stack import Stack
 
-VERDICT_SECONDS = 20.0
+VERDICT_SECONDS = 40.0
+AWAITED = {"artifact_scan_completed", "conflict_detection_completed", "gate_evaluated"}
+LONGEST_SHOWN = 300
+
+Verdicts = dict[str, dict[str, Any]]
 
 
 def run() -> int:
-    """Show a push become a job, a scan and live events, twice; answers the exit code."""
+    """Show pushes become jobs, verdicts and live events; answers the exit code."""
     with tempfile.TemporaryDirectory(prefix="switchyard-demo-") as name:
         directory = Path(name)
         repository = SampleRepository(directory / "shop")
@@ -49,14 +53,16 @@ class _Demo:
             first = self._repository.commit("The documents so far")
             await self._push(project, ZERO, first, "First push: every document is new")
             await self._show_artifacts(project)
-            changed = self._repository.finish_story()
-            second = self._repository.commit("Finish card payment")
-            job = await self._push(project, first, second, f"Second push: only {changed} changed")
-            read = job["result"]["data"]["pathsRead"]
-            print(f"  documents read: {', '.join(read)}")
-            if read != [changed]:
-                raise RuntimeError(f"expected only {changed} to be read")
-            await self._show_artifacts(project)
+            changed = self._repository.claim_done()
+            second = self._repository.commit("Card payment is done")
+            title = f"Second push: {changed} says Done, and has an open task"
+            await self._expect(changed, await self._push(project, first, second, title), new=1)
+            await self._show_conflicts(project)
+            changed = self._repository.finish()
+            third = self._repository.commit("Tick the last task")
+            title = "Third push: the task is ticked"
+            await self._expect(changed, await self._push(project, second, third, title), resolved=1)
+            await self._show_gates(project)
 
     async def _enrol(self) -> str:
         enrolment = {
@@ -66,10 +72,15 @@ class _Demo:
         }
         project = await self._call("POST", "/api/projects", json=enrolment)
         print(f"\nEnrolled {REPOSITORY} as project {project['id']}")
+        gates = {"onPush": ["unit-tests"], "trustedSenders": [SENDER]}
+        await self._call("PUT", f"/api/projects/{project['id']}/gates/settings", json=gates)
+        print(f"Pushes by {SENDER} run its unit tests, in the sandbox")
         return str(project["id"])
 
-    async def _push(self, project: str, before: str, after: str, title: str) -> dict[str, Any]:
+    async def _push(self, project: str, before: str, after: str, title: str) -> Verdicts:
+        """Push, and watch until the scan, the comparison and the gate have ended."""
         print(f"\n{title}")
+        verdicts: Verdicts = {}
         async with self._events(project) as events:
             body = push_body(before, after)
             headers = push_headers(body, self._stack.secret)
@@ -79,10 +90,20 @@ class _Demo:
             async with asyncio.timeout(VERDICT_SECONDS):
                 async for event in events:
                     elapsed = (time.monotonic() - sent) * 1000
-                    print(f"  event after {elapsed:.0f} ms: {json.dumps(event)}")
-                    if event["event"] == "artifact_scan_completed":
+                    print(f"  event after {elapsed:.0f} ms: {_shortened(event)}")
+                    verdicts[event["event"]] = event["payload"]
+                    if verdicts.keys() >= AWAITED:
                         break
-        return await self._call("GET", f"/api/jobs/{answer['jobs'][0]['id']}")
+        return verdicts
+
+    async def _expect(self, changed: str, verdicts: Verdicts, **counts: int) -> None:
+        """The scan read what changed and no more, and the comparison found what is there."""
+        scan = verdicts["artifact_scan_completed"]
+        print(f"  documents read: {', '.join(scan['pathsRead'])}")
+        compared = verdicts["conflict_detection_completed"]
+        found = {name: compared[name] for name in counts}
+        if scan["pathsRead"] != [changed] or found != counts:
+            raise RuntimeError(f"expected only {changed} to be read, and {counts}; got {verdicts}")
 
     @asynccontextmanager
     async def _events(self, project: str) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
@@ -97,12 +118,32 @@ class _Demo:
             status = (item.get("status") or {}).get("raw", "")
             print(f"    {item['kind']:<6} {item['id']:<9} {status:<12} {item['path']}")
 
+    async def _show_conflicts(self, project: str) -> None:
+        page = await self._call("GET", f"/api/projects/{project}/conflicts")
+        print("  conflicts:")
+        for item in page["items"]:
+            print(f"    {item['severity']} {item['code']} ({item['status']}): {item['message']}")
+            for side in item["evidence"]:
+                print(f"      {side['path']}:{side['line']}  {side['quote']}")
+
+    async def _show_gates(self, project: str) -> None:
+        page = await self._call("GET", f"/api/projects/{project}/gates")
+        print("  gates:")
+        for item in page["items"]:
+            print(f"    {item['gateType']} {item['commitSha'][:8]}: {item['verdict']}, "
+                  f"{item['reason']}")  # fmt: skip
+
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         async with self._http.request(method, path, **arguments) as response:
             answer: dict[str, Any] = await response.json()
             if response.status >= 400:
                 raise RuntimeError(f"{method} {path} answered {response.status}: {answer}")
             return answer
+
+
+def _shortened(event: dict[str, Any]) -> str:
+    text = json.dumps(event)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} …"
 
 
 async def _parsed(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from worker.git.conversation import Conversation, read_until
 from worker.git.environment import git_environment
 from worker.git.errors import MirrorBroken
 from worker.git.generations import Generation
-from worker.git.history import History
+from worker.git.path_cache import PathCache
 from worker.git.process import run
 
 
@@ -68,6 +68,14 @@ class Reader:
             raise MirrorBroken(f"tree {tree} cannot be listed: parts of it are missing")
         return done.stdout
 
+    async def paths_added(self, commits: str) -> set[str]:
+        """Every path that one of these commits (`new`, or `old..new`) made a file."""
+        options = ("--format=", "--name-only", "--diff-filter=A", "--no-renames", "-z")
+        done = await run("log", *options, commits, "--", environment=self._environment)
+        if done.code:
+            raise MirrorBroken(f"the history of {commits} cannot be read: parts are missing")
+        return {name.decode(errors="replace") for name in done.stdout.split(b"\0") if name}
+
     async def close(self) -> None:
         """End both processes."""
         await self._objects.close()
@@ -75,11 +83,14 @@ class Reader:
 
 
 class Readers:
-    """The readers of one process, one for each generation; the least recently used go first."""
+    """The readers of one process, one for each generation; the least recently used go first.
+
+    `listed` are the paths of trees, `walked` those of commits and of all that came before them.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self.history = History()
+        self.listed, self.walked = PathCache(), PathCache()
         self._readers: OrderedDict[Path, Reader] = OrderedDict()
 
     @asynccontextmanager

@@ -80,12 +80,32 @@ class Snapshot:
         async with self._readers.use(self._generation) as reader:
             return await reader.common_ancestor(self.commit, commit)
 
+    async def paths(self) -> Set[str]:
+        """Every path of the tree; from what differs, if another tree was listed before."""
+        listed, mirror = self._readers.listed, self._generation.path
+        tree, paths = listed.last(mirror) or (None, frozenset[str]())
+        if tree != self.tree:
+            changes = await self.changes(tree) if tree else None
+            if changes is None:
+                paths = {entry.path for entry in await self.entries()}
+            else:
+                there = {change.path for change in changes if change.sha}
+                paths = (paths - {change.path for change in changes}) | there
+            listed.keep(mirror, self.tree, paths)
+        return paths
+
     async def paths_ever(self) -> Set[str]:
         """Every path that was a file in this commit or in one before it."""
-        history, mirror = self._readers.history, self._generation.path
-        last = history.last(mirror)
-        goes_on = last is not None and await self.common_ancestor(last) == last
-        return await history.paths(mirror, self.commit, since=last if goes_on else None)
+        walked, mirror = self._readers.walked, self._generation.path
+        commit, paths = walked.last(mirror) or (None, frozenset[str]())
+        if commit != self.commit:
+            goes_on = commit is not None and await self.common_ancestor(commit) == commit
+            async with self._readers.use(self._generation) as reader:
+                commits = f"{commit}..{self.commit}" if goes_on else self.commit
+                added = await reader.paths_added(commits)
+            paths = paths | added if goes_on else added
+            walked.keep(mirror, self.commit, paths)
+        return paths
 
     async def read(self, shas: Iterable[str], *, max_bytes_each: int) -> AsyncIterator[Blob]:
         """The blobs in the order asked for, in bounded memory."""

@@ -121,7 +121,7 @@ async def _came_or_went(
 async def _findings(
     job: ConflictDetection, comparison: Comparison, snapshot: Snapshot, ctx: Context
 ) -> list[Finding]:
-    paths = {entry.path for entry in await snapshot.entries()}
+    paths = await snapshot.paths()
     stories = {a.story for a in comparison.members if a.story} | set(job.story_ids or ())
     verdicts = await ctx.conflicts.verdicts(job.project_id, stories)
     world = _Asking(paths, verdicts)

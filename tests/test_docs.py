@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from aiohttp import web
@@ -13,6 +14,9 @@ from prometheus_client.metrics import MetricWrapperBase
 from webhooks import api
 from webhooks.github import endpoint
 from worker import metrics
+from worker.artifacts.families import FAMILIES
+from worker.conflicts.checking import ALL_RULES
+from worker.gates.model import GATE_TYPES, Verdict
 from worker.jobs.queues import QUEUES, Queue
 from worker.settings import Settings, load_settings
 
@@ -125,7 +129,7 @@ def test_the_defaults_told_are_the_defaults() -> None:
             shown = ",".join(default) if isinstance(default, list) else str(default)
             assert told == f"`{shown}`", variable
         elif told == "none":
-            assert getattr(settings, variable.lower()) is None, variable
+            assert getattr(settings, variable.lower()) in (None, []), variable
 
 
 def test_the_variables_in_examples_exist() -> None:
@@ -188,3 +192,21 @@ def test_decisions_are_numbered_and_say_why() -> None:
         headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.M)
         assert headings[0].startswith(f"{page.name[:4]}. "), page.name
         assert headings[1:] == ["Context", "Decision", "Consequences"], page.name
+
+
+def test_every_rule_is_described_as_it_is() -> None:
+    page = (ROOT / "docs/conflicts.md").read_text()
+    told = [[cell.strip("`") for cell in row] for row in rows(page, "## The rules")]
+    assert told == [[r.code, r.name, r.severity, r.summary] for r in ALL_RULES]
+
+
+def test_every_kind_of_document_is_named() -> None:
+    named = set(code_spans((ROOT / "docs/documents.md").read_text()))
+    assert {family.kind for family in FAMILIES} <= named
+
+
+def test_every_gate_and_verdict_is_described() -> None:
+    for page in ("gates", "github"):
+        named = set(code_spans((ROOT / f"docs/{page}.md").read_text()))
+        assert set(get_args(Verdict)) <= named
+        assert {n.removeprefix("switchyard/") for n in named} >= set(GATE_TYPES)

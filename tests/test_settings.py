@@ -13,6 +13,7 @@ from worker.settings import Settings, load_settings
 ROOT = Path(__file__).parents[1]
 NEEDED = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h"}
 SECRET = "s3cret-of-16-characters"
+APP = {"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY": "k"}
 
 # variable, text, what the field becomes.
 VARIABLES: list[tuple[str, str, Any]] = [
@@ -30,6 +31,13 @@ VARIABLES: list[tuple[str, str, Any]] = [
     ("WORKER_QUEUES", " webhooks, analysis,", ["webhooks", "analysis"]),
     ("GITHUB_WEBHOOK_SECRET", "one, two", ["one", "two"]),
     ("GITHUB_TOKEN", "ghp_x", "ghp_x"),
+    ("GITHUB_APP_ID", "12345", "12345"),
+    ("GITHUB_APP_PRIVATE_KEY", "-----BEGIN-----\\nx\\n", "-----BEGIN-----\nx\n"),
+    ("GITHUB_API_URL", "https://github.example/api/v3/", "https://github.example/api/v3"),
+    ("CREDENTIAL_ENCRYPTION_KEY", "new, old", ["new", "old"]),
+    ("GATE_SANDBOX", "off", "off"),
+    ("GATE_SCRATCH_DIR", "/var/cache/gates", Path("/var/cache/gates")),
+    ("GATE_TOOLS", "/opt/node, /opt/go", [Path("/opt/node"), Path("/opt/go")]),
     ("API_TOKEN", "t", "t"),
     ("GIT_CACHE_DIR", "/var/cache/x", Path("/var/cache/x")),
     ("GIT_PROTOCOLS", "https,file", ["https", "file"]),
@@ -40,6 +48,8 @@ DEFAULTS: dict[str, Any] = {
     "database_pool_size": 10, "environment": "development", "host": "0.0.0.0", "port": 8000,
     "health_check_port": 8080, "log_level": "info", "log_format": None,
     "shutdown_timeout_ms": 30_000, "worker_queues": None, "github_webhook_secret": [],
+    "github_app_id": None, "github_app_private_key": None, "credential_encryption_key": [],
+    "github_api_url": "https://api.github.com", "gate_sandbox": "required", "gate_tools": [],
     "github_token": None, "api_token": None, "git_protocols": ["https"],
     "database_unpooled_url": None, "sla_alert_url": None,
     "otel_exporter_otlp_endpoint": None, "queue_overrides": {},
@@ -53,6 +63,8 @@ WRONG: list[tuple[str, str]] = [
     ("REDIS_URL", "amqp://u:hunter2-pw@h"),
     ("DATABASE_POOL_SIZE", "0"),
     ("ENVIRONMENT", "prod"),
+    ("GITHUB_API_URL", "api.github.com/hunter2-pw"),
+    ("GATE_SANDBOX", "on"),
     ("SLA_ALERT_URL", "ftp://u:hunter2-pw@h"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://u:hunter2-pw@h"),
     ("PORT", "65536"),
@@ -89,7 +101,14 @@ def test_the_table_has_every_field() -> None:
 
 @pytest.mark.parametrize(("variable", "text", "value"), VARIABLES)
 def test_a_field_comes_from_its_variable(variable: str, text: str, value: Any) -> None:
-    assert revealed(getattr(loaded(**{variable: text}), variable.lower())) == value
+    settings = loaded(**{**APP, variable: text})
+    assert revealed(getattr(settings, variable.lower())) == value
+
+
+@pytest.mark.parametrize("variable", ["GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY"])
+def test_an_app_needs_its_id_and_its_key(variable: str) -> None:
+    told = problems(NEEDED | {variable: "1"})
+    assert told == ["GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are needed together"]
 
 
 @pytest.mark.parametrize("field", DEFAULTS)

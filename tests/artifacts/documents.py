@@ -1,9 +1,10 @@
 """Reading the documents of these tests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from worker.artifacts import Artifact, parse
+from worker.artifacts.model import Reference
 
 DOCUMENTS = Path(__file__).parent / "documents"
 FOLDERS = {
@@ -13,6 +14,7 @@ FOLDERS = {
     "0012-keep-money-in-cents.md": "docs/adr",
     "0003-pick-a-queue.md": "docs/decisions",
     "2.3-export-ledger.yml": "docs/qa/gates",
+    "sprint-status.yaml": "docs/sprint-artifacts",
 }
 
 
@@ -35,3 +37,7 @@ def all_stored() -> Iterator[Artifact]:
 def codes(artifact: Artifact) -> list[str]:
     """The codes of its warnings, in order."""
     return [warning.code for warning in artifact.warnings]
+
+
+def targets(references: Iterable[Reference]) -> tuple[str, ...]:
+    return tuple(reference.target for reference in references)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.artifacts.documents import codes, record, stored
+from tests.artifacts.documents import codes, record, stored, targets
+from tests.artifacts.specification import specified
 from worker.artifacts import parse
 
 BODY = "\n## Context\n\nWe must.\n\n## Decision\n\nWe will.\n"
@@ -19,7 +20,10 @@ def test_a_nygard_decision() -> None:
         "Supersedes [7. Keep money in floats](0007-keep-money-in-floats.md)\n"
         "Superseded by [31. Keep money in a decimal type](0031-decimal-type.md)"
     )
-    assert (decision.supersedes, decision.superseded_by) == (("0007",), ("0031",))
+    (old,), (new,) = decision.supersedes, decision.superseded_by
+    assert (old.kind, old.target, old.line) == ("adr", "0007", 9)
+    assert (new.target, new.line) == ("0031", 11)
+    assert old.quote == "Supersedes [7. Keep money in floats](0007-keep-money-in-floats.md)"
 
 
 def test_a_madr_4_decision() -> None:
@@ -27,7 +31,7 @@ def test_a_madr_4_decision() -> None:
     assert (decision.id, decision.subtype, decision.title) == ("0003", "madr", "Pick a queue")
     assert decision.status is not None
     assert (decision.status.normalized, decision.status.line) == ("superseded", 2)
-    assert (decision.superseded_by, decision.owner) == (("0009",), "Ada, Grace")
+    assert (targets(decision.superseded_by), decision.owner) == (("0009",), "Ada, Grace")
     assert decision.dates.created == "2024-13-45"
 
 
@@ -90,7 +94,8 @@ def test_supersession(
     statement: str, supersedes: tuple[str, ...], superseded_by: tuple[str, ...]
 ) -> None:
     decision = record("docs/adr/0001-x.md", f"# 1. X\n\n{statement}" + BODY)
-    assert (decision.supersedes, decision.superseded_by) == (supersedes, superseded_by)
+    assert targets(decision.supersedes) == supersedes
+    assert targets(decision.superseded_by) == superseded_by
 
 
 @pytest.mark.parametrize(
@@ -109,3 +114,71 @@ def test_what_lies_among_decisions_is_none(name: str, text: str) -> None:
 
 def test_a_decision_about_templates_is_one() -> None:
     assert record("docs/adr/0007-use-a-template.md", "# 7. Use a template\n" + BODY).id == "0007"
+
+
+def test_a_log4brains_decision_goes_by_its_slug() -> None:
+    decision = specified("log4brains-adr.md")
+    assert (decision.id, decision.subtype) == ("20230109-moor-with-ropes", "log4brains")
+    assert (decision.owner, decision.identity.in_file) == ("Ada, Grace", None)
+    assert decision.status is not None
+    assert decision.status.normalized == "superseded"
+    assert [(r.target, r.line) for r in decision.supersedes] == [("20220101-moor-with-luck", 23)]
+    assert [(r.target, r.line) for r in decision.superseded_by] == [
+        ("20240611-moor-with-magnets", 3)
+    ]
+
+
+def test_keys_packed_on_one_line() -> None:
+    decision = specified("packed-adr.md")
+    assert decision.status is not None
+    assert (decision.status.raw, decision.dates.created) == ("Draft", "2025-11-25")
+    assert [r.target for r in decision.supersedes] == ["0018", "0019"]
+    assert {r.quote for r in decision.supersedes} == {
+        "**Status:** Draft **Date:** 2025-11-25 | **Consolidates:** ADR-018 + ADR-019"
+    }
+
+
+def test_a_statement_is_quoted_with_its_line() -> None:
+    decision = stored("0012-keep-money-in-cents.md")
+    (found,) = decision.superseded_by
+    assert (found.kind, found.target, found.line) == ("adr", "0031", 11)
+    assert found.quote == "Superseded by [31. Keep money in a decimal type](0031-decimal-type.md)"
+
+
+def test_both_ids_are_kept() -> None:
+    decision = record("docs/adr/0002-x.md", "\n# 3. X\n" + BODY)
+    assert (decision.id, decision.identity.in_file, decision.identity.in_document) == (
+        "0002",
+        "0002",
+        "0003",
+    )
+    assert decision.identity.line == 2
+
+
+def test_a_later_status_is_not_the_decisions() -> None:
+    text = (
+        "# 1. X\n\n- Status: accepted\n" + BODY + "\n## Options\n\n- Status: superseded by ADR-4\n"
+    )
+    decision = record("docs/adr/0001-x.md", text)
+    assert decision.status is not None
+    assert (decision.status.normalized, decision.superseded_by) == ("accepted", ())
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("docs/decisions/overview.md", "# Overview\n\n**Status:** Current\n"),
+        ("docs/decisions/modules.md", "# Modules\n\n## Status\n\nPlanned\n"),
+        ("docs/adr/0001-x.md", "# 1. X\n\nNothing decided.\n"),
+    ],
+)
+def test_a_status_alone_makes_no_decision(path: str, text: str) -> None:
+    assert parse(path, "b", text.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["# X\n\n- Date: 2020-01-02\n", "# X\n\nStatus: draft\n", "# [TICKET-9] X\n" + BODY]
+)
+def test_a_named_file_may_be_brief(text: str) -> None:
+    assert record("docs/adr/20200102-x.md", text).kind == "adr"
+    assert record("docs/adr/0001-x.md", text).kind == "adr"

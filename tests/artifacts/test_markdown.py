@@ -78,7 +78,8 @@ def test_an_unclosed_block_hides_the_rest_and_is_flagged() -> None:
 )
 def test_links(line: str, expected: list[tuple[str, str | None]]) -> None:
     found = scanned(f"# T\n\n{line}").links
-    assert found == [Link(target=target, anchor=anchor, line=3) for target, anchor in expected]
+    cited = "[Source:" in line
+    assert found == [Link(target=t, anchor=a, line=3, cited=cited) for t, a in expected]
 
 
 def test_front_matter_that_is_not_yaml_is_read_line_by_line() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.artifacts.documents import codes, record, stored
 from worker.artifacts import parse
-from worker.artifacts.model import Dependency, Link, Section
+from worker.artifacts.model import Link, Reference
 
 BODY = "\n## Story\n\nAs a user, I want it.\n\n## Acceptance Criteria\n\n1. It works.\n"
 
@@ -39,15 +39,17 @@ def test_a_bmad_4_story() -> None:
         ),
     ]
     assert story.links == (
-        Link(target="architecture/auth.md", anchor="expiry", line=28),
+        Link(target="architecture/auth.md", anchor="expiry", line=28, cited=True),
         Link(target="../prd/epic-1-accounts.md", anchor="goals", line=32),
         Link(target="../adr/0004-hash-tokens.md", anchor=None, line=43),
     )
+    quote = "- Stories 1.1 and 0.3 must be merged; see [the epic](../prd/epic-1-accounts.md#goals)."
     assert story.dependencies == (
-        Dependency(kind="story", target="0.3", line=32),
-        Dependency(kind="story", target="1.1", line=32),
+        Reference(kind="story", target="0.3", line=32, quote=quote),
+        Reference(kind="story", target="1.1", line=32, quote=quote),
     )
-    assert Section(title="Tasks / Subtasks", level=2, line=22) in story.sections
+    tasks = next(section for section in story.sections if section.line == 22)
+    assert (tasks.title, tasks.level, tasks.anchor) == ("Tasks / Subtasks", 2, "tasks--subtasks")
     assert len(story.sections) == 9
     assert story.warnings == ()
 
@@ -116,6 +118,34 @@ def test_the_id_comes_from_the_file_when_no_heading_has_one(path: str, expected:
 def test_the_id_and_title_in_a_heading(heading: str, expected: str, title: str) -> None:
     story = record("docs/stories/x.md", heading + "\n" + BODY)
     assert (story.id, story.title) == (expected, title)
+
+
+@pytest.mark.parametrize(
+    ("path", "head", "identity"),
+    [
+        ("docs/stories/1.2.story.md", "# Story 1.2: X", ("1.2", "1.2", 1)),
+        ("docs/stories/1.2.story.md", "# X", ("1.2", None, 1)),
+        ("docs/stories/x.story.md", "\n# Story 1.2: X", (None, "1.2", 2)),
+        ("docs/stories/1.2.story.md", "# X\n\n**Story ID:** 1.3", ("1.2", "1.3", 3)),
+        ("docs/stories/6-2-30-day-limit.md", "# Story 6.2: 30-day limit", ("6.2", "6.2", 1)),
+        ("docs/stories/3a-5-limit.md", "# Story 3A.5: Limit", ("3a.5", "3a.5", 1)),
+    ],
+)
+def test_identity(path: str, head: str, identity: tuple[str | None, str | None, int]) -> None:
+    found = record(path, f"{head}\n{BODY}").identity
+    assert (found.in_file, found.in_document, found.line) == identity
+
+
+def test_a_status_further_down_is_not_the_storys() -> None:
+    text = "# Story 1.1: X\n" + BODY + "\n## API\n\n**Status:** 200 OK\n"
+    assert record("docs/stories/1.1.story.md", text).status is None
+
+
+def test_a_status_beside_the_storys_id_is_the_storys_wherever_it_stands() -> None:
+    block = "\n### Context\n\n**Story ID:** `1.1`\n**Status:** Done\n"
+    status = record("docs/stories/1.1.story.md", "# Story 1.1: X\n" + BODY + block).status
+    assert status is not None
+    assert status.normalized == "done"
 
 
 def test_a_heading_settles_a_slug_that_starts_with_a_number() -> None:
@@ -191,6 +221,12 @@ def test_a_status_nobody_knows_is_kept_and_flagged() -> None:
     assert codes(story) == ["unknown_status"]
 
 
+@pytest.mark.parametrize("epic", ["16", "EPIC-16 - Polish", "Epic 16: Polish", "`16`"])
+def test_the_epic_that_a_story_names(epic: str) -> None:
+    text = f"# Story 3.1: X\n\n**Epic:** {epic}\n" + BODY
+    assert record("docs/stories/3.1.story.md", text).epic == "16"
+
+
 def test_one_line_packing_gives_every_field() -> None:
     line = "\n**Status:** Draft **Epic:** 4 - Reports · **Owner:** Noor | **Created:** 2025-11-25\n"
     story = record("docs/stories/1.1.story.md", "# Story 1.1: X\n" + line + BODY)
@@ -223,6 +259,10 @@ def test_one_line_packing_gives_every_field() -> None:
                 ("1", "Given a door When pushed Then it opens", None),
                 ("2", "Given a lock Then it stays", None),
             ],
+        ),
+        (
+            "### Sums\n\n- GIVEN a, WHEN b, THEN c\n\n### Rows\n\n- GIVEN d\n\n### AC-9.1: Later\n",
+            [("1", "GIVEN a, WHEN b, THEN c", None), ("2", "GIVEN d", None)],
         ),
         ("It simply works.\n", []),
         ("```\n1. not a criterion\n```\n", []),
@@ -293,11 +333,22 @@ def test_a_wrapped_task_is_read_whole() -> None:
         ("**Depends on:** Story 1.2, Story 1.4", [("story", "1.2"), ("story", "1.4")]),
         ("**Dependencies:** Python 3.11 and 2 reviewers", []),
         ("**Dependencies:** None", []),
+        ("**Dependencies:** EPIC-CRM-01, Story DM-01.4", [("epic", "crm.1"), ("story", "dm.1.4")]),
+        ("**Depends on:** Story AC-1, Story 3A.5", [("story", "3a.5")]),
     ],
 )
 def test_dependencies(line: str, expected: list[tuple[str, str]]) -> None:
     story = record("docs/stories/2.1.story.md", f"# Story 2.1: X\n\n{line}\n" + BODY)
     assert [(d.kind, d.target) for d in story.dependencies] == expected
+
+
+def test_what_stands_under_dependencies_and_is_none() -> None:
+    section = (
+        "## Dependencies\n\n- Story 1.1 (done)\n- Parallel with Story 1.2\n\n**Blocks:**\n\n"
+        "- Story 1.3\n\n**Requires:**\n\n- Epic 4\n\n### Downstream\n\n- Story 1.5\n"
+    )
+    story = record("docs/stories/2.1.story.md", f"# Story 2.1: X\n\n{section}" + BODY)
+    assert [(d.kind, d.target) for d in story.dependencies] == [("story", "1.1"), ("epic", "4")]
 
 
 @pytest.mark.parametrize(
@@ -307,6 +358,7 @@ def test_dependencies(line: str, expected: list[tuple[str, str]]) -> None:
         "1.2-test-strategy.md",
         "1.2-wireframes.md",
         "1.2-implementation-guide.md",
+        "implementation-plan.md",
         "qa-report-1.2.md",
     ],
 )

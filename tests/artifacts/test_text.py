@@ -67,6 +67,12 @@ def test_a_document_over_the_limit_is_a_record_that_says_so() -> None:
     assert codes(read(STORY.encode().ljust(2_000_000))) == ["long_line"]
 
 
+def test_a_document_whose_content_is_missing_is_a_record_that_says_so() -> None:
+    story = parse(PATH, "b", None)
+    assert story is not None
+    assert (story.id, story.subtype, codes(story)) == ("1.1", "unread", ["missing"])
+
+
 def test_the_record_is_camel_case() -> None:
     written = read(STORY.encode()).model_dump(mode="json")
     assert {"blobSha", "acceptanceCriteria", "supersededBy"} <= written.keys()

@@ -1,6 +1,7 @@
 """Acceptance criteria, in the styles people number them."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
@@ -8,7 +9,7 @@ from worker.artifacts import items
 from worker.artifacts.markdown import Document, Heading, plain
 from worker.artifacts.model import Criterion
 from worker.artifacts.strings import MAX_TEXT
-from worker.artifacts.text import MAX_ITEMS
+from worker.artifacts.text import MAX_ITEMS, Lines, every
 
 KEYS = (
     "acceptance criteria",
@@ -31,9 +32,12 @@ _BOLD_LABEL = re.compile(r"\*\*(?!AC)[^*]{1,100}(?::\*\*|\*\*:)\s*", re.IGNORECA
 _DEEPEST_ITEM = 3
 
 
-def read(document: Document) -> tuple[Criterion, ...]:
-    """The criteria of the first style that the document's section uses, at most MAX_ITEMS."""
-    span = _span(document)
+def read(document: Document, is_own: Lines = every) -> tuple[Criterion, ...]:
+    """The criteria in the first style that the document's section uses, at most MAX_ITEMS.
+
+    `is_own` says of a line whether a section that begins there is the document's.
+    """
+    span = _span(document, is_own)
     if not span:
         return ()
     for style in (_headings, _labels, _ordered, _given, _bullets):
@@ -43,14 +47,14 @@ def read(document: Document) -> tuple[Criterion, ...]:
     return ()
 
 
-def _span(document: Document) -> tuple[int, int] | None:
+def _span(document: Document, is_own: Lines) -> tuple[int, int] | None:
     """The first and the behind-last line of the section, or of what follows a bold label."""
-    heading = document.first_heading(*KEYS)
+    heading = document.first_heading(*KEYS, is_own=is_own)
     if heading:
         return heading.line + 1, heading.end
     for key in KEYS:
         for label in document.fields.get(key, ()):
-            if not label.value:
+            if not label.value and is_own(label.line):
                 return label.line + 1, _end_of_label(document, label.line)
     return None
 
@@ -64,10 +68,14 @@ def _end_of_label(document: Document, line: int) -> int:
 
 
 def _headings(document: Document, start: int, end: int) -> Iterator[Criterion]:
-    for heading in document.headings:
-        if not start <= heading.line < end:
-            continue
-        label = _LABEL.match(heading.title) or _HEADING_NUMBER.match(heading.title)
+    """Those of labelled headings; where most headings bear none, the label is no system."""
+    inside = [h for h in document.headings if start <= h.line < end]
+    labels = [_LABEL.match(h.title) or _HEADING_NUMBER.match(h.title) for h in inside]
+    levels = Counter(h.level for h in inside)
+    labelled = Counter(h.level for h, label in zip(inside, labels, strict=True) if label)
+    if any(2 * count < levels[level] for level, count in labelled.items()):
+        return
+    for heading, label in zip(inside, labels, strict=True):
         if label:
             text = heading.title[label.end() :] or _first_words(document, heading)
             yield Criterion(n=label[1], text=text, line=heading.line)
@@ -85,7 +93,7 @@ def _labels(document: Document, start: int, end: int) -> Iterator[Criterion]:
         item = boxes.get(number)
         text = plain(item.text if item else line)
         label = _LABEL.match(text)
-        if label:
+        if label and not line.startswith("#"):
             checked = item.checked if item else None
             yield Criterion(n=label[1], text=text[label.end() :], line=number, checked=checked)
 

@@ -1,6 +1,6 @@
 """The YAML block at the top of a Markdown document."""
 
-from worker.artifacts import yaml_text
+from worker.artifacts import suppressions, yaml_text
 from worker.artifacts.text import Text
 from worker.artifacts.yaml_text import Mapping
 
@@ -15,6 +15,7 @@ def read(text: Text) -> tuple[Mapping, int]:
     block = _block(text.lines)
     if block is None:
         return Mapping({}, {}), 0
+    text.suppressions.extend(suppressions.in_yaml(block, first=2))
     numbered = "\n".join(["", *block])
     try:
         return yaml_text.load_mapping(numbered), len(block) + 2

@@ -12,11 +12,15 @@ from worker.artifacts.text import Text
 _OWNER = ("owner", "assignee", "assigned to", "author", "authors", "decision makers", "deciders")
 _CREATED = ("created", "date", "created at", "created date", "date created", "creation date")
 _UPDATED = ("updated", "last updated", "updated at", "last modified", "date updated")
-KEYS = frozenset({"title", *STATUS_KEYS, *_OWNER, *_CREATED, *_UPDATED})
+_NAMES = ("title", "story id", "story number", "epic", "epic id", "deciders")
+KEYS = frozenset({"title", "state", *STATUS_KEYS, *_OWNER, *_CREATED, *_UPDATED})
 """What a scan has to look for, that this module may answer."""
 
 _ISO_DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
-_FAR = 1 << 30
+_BOX = re.compile(r"[-*+]\s+\[[ xX]\]")
+_BLOCK = 8
+FAR = 1 << 30
+"""Behind every line of a document."""
 
 
 def title(document: Document) -> Heading | None:
@@ -38,9 +42,14 @@ def all_fields(document: Document, *keys: str) -> Iterator[Field]:
         yield from (field for field in document.fields.get(key, ()) if field.value)
 
 
+def first(document: Document, *keys: str) -> Field | None:
+    """The first non-empty value of `keys` with its line, as written."""
+    return next(all_fields(document, *keys), None)
+
+
 def value(document: Document, *keys: str) -> str | None:
     """The first value of `keys` without markup, or None."""
-    found = next(all_fields(document, *keys), None)
+    found = first(document, *keys)
     return plain(found.value) or None if found else None
 
 
@@ -53,22 +62,44 @@ def dates(document: Document) -> Dates:
 
 
 def read_status(
-    document: Document, text: Text, vocabulary: status.Vocabulary, before: int = _FAR, rows: int = 1
+    document: Document,
+    text: Text | None,
+    vocabulary: status.Vocabulary,
+    before: int = FAR,
+    rows: int = 1,
 ) -> Status | None:
     """The status stated first before line `before`; a section gives up to `rows` lines of it.
 
-    Front matter wins over the body. A word outside the vocabulary is flagged on `text`.
+    Front matter wins over the body. A word outside the vocabulary is flagged on `text`, if given.
     """
-    stated = [field for field in all_fields(document, *STATUS_KEYS) if field.line < before]
+    stated = [f for f in _fields_of_document(document) if f.line < before]
     front = document.front.lines.get("status")
     stated.extend(_section_statuses(document, before, rows))
     if not stated:
         return None
     first = min(stated, key=lambda field: (field.line != front, field.line))
     found = status.read(first.value, first.line, vocabulary)
-    if found.normalized is None:
+    if found.normalized is None and text:
         text.flag("unknown_status", f"not a status we know: {found.raw[:60]!r}", found.line)
     return found
+
+
+def _fields_of_document(document: Document) -> Iterator[Field]:
+    """The statuses that describe the document and not something further down in it.
+
+    Such stand in a heading, above the second section, or in a block that names the document.
+    """
+    sections = [heading.line for heading in document.headings if heading.level > 1]
+    headings = {heading.line for heading in document.headings}
+    second = sections[1] if len(sections) > 1 else FAR
+    names = [field.line for key in _NAMES for field in document.fields.get(key, ())]
+    for field in all_fields(document, *STATUS_KEYS, "state"):
+        if field.line < second or field.line in headings or _is_near(names, field.line):
+            yield field
+
+
+def _is_near(lines: list[int], line: int) -> bool:
+    return any(abs(other - line) <= _BLOCK for other in lines)
 
 
 def _section_statuses(document: Document, before: int, rows: int) -> Iterator[Field]:
@@ -77,7 +108,7 @@ def _section_statuses(document: Document, before: int, rows: int) -> Iterator[Fi
             continue
         lines = [(n, line.strip()) for n, line in document.body(heading) if line.strip()]
         lines = [(n, line) for n, line in lines if not line.startswith(("#", "---"))][:rows]
-        if lines and not any(fields.find(lines[0][1], 0)):
+        if lines and not any(fields.find(lines[0][1], 0)) and not _BOX.match(lines[0][1]):
             yield Field("status", "\n".join(line for _, line in lines), lines[0][0])
 
 

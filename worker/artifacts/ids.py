@@ -2,17 +2,26 @@
 
 import re
 
-_NUMBERS = r"\d{1,6}(?:([.\-_])\d{1,6}(?:\1\d{1,6})*)?[a-z]?(?:[-.]p\d{1,3})?(?![a-z0-9])"
+_NUMBERS = (
+    r"\d{1,6}(?:[a-z](?=[.\-_]\d))?(?:([.\-_])\d{1,6}(?:\1\d{1,6})*)?[a-z]?"
+    r"(?:[-.]p\d{1,3})?(?![a-z0-9])"
+)
 _STORY_HEADING = re.compile(r"\W*(?:user\s+)?story\b[\s:#\-\u2013\u2014\[(]{0,6}", re.IGNORECASE)
 _PLAIN_ID = re.compile(_NUMBERS, re.IGNORECASE)
-_DOTTED_ID = re.compile(r"\d{1,6}(?:\.\d{1,6})+[a-z]?(?![\w.])", re.IGNORECASE)
+_DOTTED_ID = re.compile(r"\d{1,6}[a-z]?(?:\.\d{1,6})+[a-z]?(?![\w.])", re.IGNORECASE)
 _PREFIXED_ID = re.compile(r"[a-z]{1,6}[-_.]?" + _NUMBERS, re.IGNORECASE)
 _ID_END = re.compile(r"\s{0,3}(?:[:\])\u2013\u2014]|-\s|$)")
 _FILE_PREFIX = re.compile(r"(?:user[-_.])?story[-_.]")
 _FILE_PREFIXED_ID = re.compile(
     r"(?:us[-_.]?\d{1,6}|[a-z]{1,4}[-_.]?\d{1,4}[-_.]p?\d{1,4})(?=[-_.]|$)"
 )
-_EPIC_NUMBER = re.compile(r"\bepics?[\s:#\-_.]{0,3}(\d{1,4}(?:\.\d{1,4})?[a-z]?)(?![a-z0-9])")
+_STORY_NAMED = re.compile(
+    r"\bstory[\s:#-]{0,3}((?:[a-z]{1,4}-)?\d{1,4}[a-z]?(?:[.-]\d{1,4}){1,2}[a-z]?)(?![\w])",
+    re.IGNORECASE,
+)
+_EPIC_NUMBER = re.compile(
+    r"\bepics?[\s:#\-_.]{0,3}((?:(?!epic)[a-z]{2,4}-)?\d{1,4}(?:\.\d{1,4})?[a-z]?)(?![a-z0-9])"
+)
 _LEADING_NUMBER = re.compile(r"(\d{1,4}(?:\.\d{1,4})?)(?=[-_. ]|$)")
 _ADR_FILE = re.compile(r"(?:adr)?[-_ ]?(\d{1,5})(?=[-_. ]|$)")
 _ADR_HEADING = re.compile(
@@ -46,6 +55,12 @@ def story_in_heading(title: str) -> tuple[str | None, str]:
     if match:
         return normalize(match[0]), _after_id(rest[match.end() :])
     return None, rest if word and rest else title
+
+
+def story_named(text: str) -> str | None:
+    """The id behind the word story, wherever it stands in `text`."""
+    match = _STORY_NAMED.search(text)
+    return normalize(match[1]) if match else None
 
 
 def story_in_file(stem: str) -> str | None:
@@ -89,7 +104,9 @@ def epic_in_file(stem: str) -> str:
 
 def epic_title(title: str) -> str:
     """`title` without a leading "Epic 3:"."""
-    match = re.match(r"\W{0,3}epic\b[\s:#\-]{0,3}(?:\d[\w.]{0,8}(?![\w]))?", title, re.IGNORECASE)
+    match = re.match(
+        r"\W{0,3}epic\b[\s:#\-]{0,3}(?:(?:[a-z]{2,4}-)?\d[\w.]{0,8}(?![\w]))?", title, re.IGNORECASE
+    )
     return (_after_id(title[match.end() :]) if match else title) or title
 
 

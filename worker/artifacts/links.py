@@ -22,7 +22,7 @@ def find(line: str, number: int) -> Iterator[Link]:
     if definition and not definition[1].startswith("^"):
         yield _link(definition[2], number)
     for match in _SOURCE.finditer(line):
-        yield _link(match[1], number)
+        yield _link(match[1], number, cited=True)
 
 
 def _without_code(line: str) -> str:
@@ -32,6 +32,6 @@ def _without_code(line: str) -> str:
     return "``".join(parts[::2])
 
 
-def _link(destination: str, number: int) -> Link:
+def _link(destination: str, number: int, *, cited: bool = False) -> Link:
     target, hash_mark, anchor = destination.partition("#")
-    return Link(target=target, anchor=anchor if hash_mark else None, line=number)
+    return Link(target=target, anchor=anchor if hash_mark else None, line=number, cited=cited)

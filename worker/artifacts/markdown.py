@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from worker.artifacts import fields, front_matter, links, yaml_text
+from worker.artifacts import fields, front_matter, links, suppressions, yaml_text
 from worker.artifacts.fields import Field, key_of
-from worker.artifacts.model import Link, Section
-from worker.artifacts.text import MAX_ITEMS, Text
+from worker.artifacts.model import Link
+from worker.artifacts.text import MAX_ITEMS, Lines, Text, every
 
 _FENCE = re.compile(r"(?:>\s?)*(`{3,}(?=[^`]*$)|~{3,})")
 _ATX = re.compile(r"(#{1,6})(?:[ \t]+|$)")
@@ -26,8 +26,9 @@ STATUS_KEYS = ("status", "story status", "epic status", "current status")
 
 @dataclass(slots=True)
 class Heading:
-    """`title` without markup; its body is the lines after `line` and before `end`, from 1."""
+    """`title` without emphasis; its body is the lines after `line` and before `end`, from 1."""
 
+    markup: str
     title: str
     key: str
     level: int
@@ -37,9 +38,13 @@ class Heading:
 
 @dataclass(slots=True)
 class Document:
-    """`lines` are what is visible: front matter, fenced code and comments are empty there."""
+    """`lines` are what is visible: front matter, fenced code and comments are empty there.
+
+    `written` are the same lines as they stand in the document.
+    """
 
     lines: list[str]
+    written: list[str] = field(default_factory=list)
     headings: list[Heading] = field(default_factory=list)
     fields: dict[str, list[Field]] = field(default_factory=lambda: defaultdict(list))
     links: list[Link] = field(default_factory=list)
@@ -53,15 +58,15 @@ class Document:
         """The numbered lines from `start` up to, not including, `end`."""
         return zip(range(start, end), self.lines[start - 1 : end - 1], strict=False)
 
-    def first_heading(self, *keys: str) -> Heading | None:
+    def first_heading(self, *keys: str, is_own: Lines = every) -> Heading | None:
         """The first heading whose key is one of `keys`, or starts with one of them and a space."""
         starts = tuple(f"{key} " for key in keys)
         found = (h for h in self.headings if h.key in keys or h.key.startswith(starts))
-        return next(found, None)
+        return next((heading for heading in found if is_own(heading.line)), None)
 
-    def sections(self) -> tuple[Section, ...]:
-        found = self.headings[:MAX_ITEMS]
-        return tuple(Section(title=h.title, level=h.level, line=h.line) for h in found)
+    def quote(self, line: int) -> str:
+        """Line number `line` as it was written."""
+        return self.written[line - 1]
 
 
 def scan(text: Text, keys: frozenset[str]) -> Document:
@@ -73,12 +78,14 @@ def scan(text: Text, keys: frozenset[str]) -> Document:
 
 def plain(markup: str) -> str:
     """`markup` without emphasis and code marks."""
-    return _INLINE_MARKUP.sub("", markup).strip()
+    if "_" in markup:
+        return _INLINE_MARKUP.sub("", markup).strip()
+    return markup.replace("*", "").replace("`", "").strip()
 
 
 class _Scanner:
     def __init__(self, text: Text, keys: frozenset[str]) -> None:
-        self.document = Document(lines=[])
+        self.document = Document(lines=[], written=text.lines)
         self._text = text
         self._keys = keys
         self._fence = ""
@@ -98,6 +105,8 @@ class _Scanner:
                 show("")
                 continue
             if self._in_comment or "<!--" in line:
+                if "conflict-ok" in line:
+                    self._text.suppressions.extend(suppressions.in_markdown(line, number))
                 line = self._without_comments(number, line)
             stripped = line.lstrip()
             show(self._line(number, line, stripped) if stripped else "")
@@ -183,7 +192,7 @@ class _Scanner:
         key, colon, value = title.partition(":")
         if colon and value.strip() and key_of(key) in STATUS_KEYS:
             self._add_field(Field(key_of(key), value.strip(), number))
-        heading = Heading(title, key_of(title), level, number)
+        heading = Heading(markup, title, key_of(title), level, number)
         self.document.headings.append(heading)
 
     def _fields(self, number: int, stripped: str, colon: int) -> None:

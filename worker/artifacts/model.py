@@ -1,14 +1,15 @@
 """The record that one document becomes; camelCase in JSON."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from worker.artifacts.strings import clean, shorten
+from worker.artifacts.strings import clean, quoted, shorten
 
 Short = Annotated[str, BeforeValidator(shorten)]
 Words = Annotated[str, BeforeValidator(clean)]
+Quote = Annotated[str, BeforeValidator(quoted)]
 
 
 class Record(BaseModel):
@@ -52,27 +53,84 @@ class Task(Record):
 
 
 class Link(Record):
-    """A link as written: `target` before the `#` (empty for this document), `anchor` after it."""
+    """A link as written: `target` before the `#` (empty for this document), `anchor` after it.
+
+    `cited` is True for a `[Source: …]` note, which no reader can click on.
+    """
 
     target: Words
     anchor: Words | None
     line: int
+    cited: bool = False
 
 
-class Dependency(Record):
-    """What has to come first: `kind` is story, epic or adr; `target` its id."""
+class Reference(Record):
+    """Another document that this one names; `quote` is the line as written, trimmed."""
 
-    kind: Short
+    kind: Literal["story", "epic", "adr", "proposal", "spec"]
     target: Short
+    line: int
+    quote: Quote
+
+
+class FileClaim(Record):
+    """A file of the repository that the work touched; `op` is None where nothing is said."""
+
+    path: Words
+    op: Literal["created", "modified", "deleted"] | None
+    line: int
+
+
+class Change(Record):
+    """One row of a change log; `date` is an ISO date where it can be read as one."""
+
+    date: Short | None
+    version: Short | None
+    description: Words
+    author: Short | None
+    line: int
+
+
+class Identity(Record):
+    """The id that the file name gives, and the one that the document states at `line`."""
+
+    in_file: Short | None = None
+    in_document: Short | None = None
+    line: int = 1
+
+
+class Entry(Record):
+    """A line that tracks other work: of a sprint status, a roadmap, a list of epics.
+
+    `target` is a bare id ("3", "1.2") of that kind, None where the key holds none.
+    """
+
+    key: Short
+    kind: Literal["epic", "story", "retrospective", "action", "phase", "task"]
+    target: Short | None
+    status: Status
+    line: int
+
+
+class Suppression(Record):
+    """A remark in the document that accepts a finding of rule `code`."""
+
+    code: Short
+    reason: Words
     line: int
 
 
 class Section(Record):
-    """A heading; `level` is 1 to 6."""
+    """A heading; `level` is 1 to 6, `anchor` its slug on GitHub.
+
+    `sha` are 16 hex digits of the SHA-1 over its lines, down to the next heading.
+    """
 
     title: Words
     level: int
     line: int
+    anchor: str
+    sha: str
 
 
 class Dates(Record):
@@ -122,8 +180,9 @@ class Flaw(Record):
 class Artifact(Record):
     """What a document says. Equal bytes at an equal path give equal JSON.
 
-    `id` is unique within a `kind`: "1.2" (story), "epic-3", "0001" (adr), "gate-1.2".
-    `epic` and `story` are bare ids ("3", "1.2"), so that records of all kinds join on them.
+    `id` is meant to be unique within a `kind`: "1.2" (story), "epic-3", "0001" (adr), "gate-1.2".
+    `epic` and `story` are bare ids ("3", "1.2"), so that records of all kinds join on them;
+    in families of specifications `epic` is the name of the feature or change.
     Lines count from 1.
     """
 
@@ -133,6 +192,7 @@ class Artifact(Record):
     path: str
     blob_sha: Short
     title: Words
+    identity: Identity = Identity()
     status: Status | None = None
     epic: Short | None = None
     story: Short | None = None
@@ -141,9 +201,13 @@ class Artifact(Record):
     acceptance_criteria: tuple[Criterion, ...] = ()
     tasks: tuple[Task, ...] = ()
     links: tuple[Link, ...] = ()
-    dependencies: tuple[Dependency, ...] = ()
-    supersedes: tuple[Short, ...] = ()
-    superseded_by: tuple[Short, ...] = ()
+    dependencies: tuple[Reference, ...] = ()
+    supersedes: tuple[Reference, ...] = ()
+    superseded_by: tuple[Reference, ...] = ()
+    files: tuple[FileClaim, ...] = ()
+    change_log: tuple[Change, ...] = ()
+    entries: tuple[Entry, ...] = ()
     gate: Gate | None = None
     sections: tuple[Section, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
     warnings: tuple[Flaw, ...] = ()

@@ -23,20 +23,24 @@ _WORK = {
     "backlog": "todo, to do, not started, pending, planned, new, open, a faire, offen, pendiente",
     "draft": "drafted, drafting, wip draft, brouillon, entwurf, borrador, rascunho",
     "ready": "approved, accepted, ready for dev, ready for development, ready to start, "
-    "ready for implementation, refined, groomed, scheduled, pret, prete, bereit",
+    "ready for implementation, ready for execution, refined, groomed, scheduled, pret, prete, "
+    "bereit",
     "in_progress": "inprogress, wip, doing, started, active, ongoing, implementing, developing, "
     "in development, in dev, under development, red phase, green phase, partial, partially, "
     "partially complete, mostly complete, almost done, en cours, in arbeit, in bearbeitung, "
     "en progreso, em andamento",
     "blocked": "on hold, paused, waiting, stalled, bloque, blockiert, bloqueado",
-    "review": "in review, ready for review, ready for re review, under review, code review, "
-    "review pending, pending review, needs review, ready for qa, in qa, qa, testing, in testing, "
+    "review": "in review, ready for review, ready for re review, under review, reviewed, "
+    "code review, review pending, pending review, needs review, ready for qa, in qa, qa, "
+    "testing, in testing, "
     "ready for test, ready for testing, dev complete, development complete, dev done, "
     "implementation complete, ready for done, ready for merge, en revue",
-    "done": "complete, completed, implemented, finished, closed, merged, released, shipped, "
+    "done": "complete, completed, fully complete, fully completed, verified complete, "
+    "implemented, finished, closed, merged, released, shipped, "
     "delivered, deployed, resolved, termine, terminee, fait, fertig, erledigt, abgeschlossen, "
     "hecho, completado, terminado, concluido",
-    "cancelled": "canceled, dropped, wont do, abandoned, rejected, removed, descoped, annule",
+    "cancelled": "canceled, dropped, wont do, abandoned, rejected, removed, descoped, skipped, "
+    "annule",
     "deferred": "postponed, parked, on ice, reporte",
     "deprecated": "obsolete, superseded, replaced",
     "moved": "moved to, merged into, split, split into",
@@ -56,6 +60,60 @@ DECISION = _vocabulary(
     deprecated="obsolete, retired, veraltet",
     superseded="supersede, superceded, replaced, replaced by, superseded by, remplace, ersetzt",
     deferred="postponed, on hold, parked",
+)
+_PROPOSAL = {
+    "draft": "drafting, pre draft, idea",
+    "review": "in review, under review, active review, awaiting review, scheduled for review, "
+    "last call",
+    "accepted": "approved",
+    "implementing": "partially implemented",
+    "implemented": "",
+    "final": "",
+    "active": "living",
+    "rejected": "",
+    "withdrawn": "",
+    "deferred": "postponed",
+    "returned": "returned for revision",
+    "expired": "",
+    "stagnant": "",
+    "superseded": "replaced",
+    "deprecated": "removed, obsolete",
+    "moved": "",
+}
+KEP = _vocabulary(**(_PROPOSAL | {"draft": "provisional", "accepted": "implementable"}))
+PEP = _vocabulary(**(_PROPOSAL | {"accepted": "provisional"}))
+EIP = _vocabulary(**_PROPOSAL)
+SWIFT = _vocabulary(**(_PROPOSAL | {"accepted": "previewing"}))
+PLANNING = _vocabulary(
+    **(
+        _WORK
+        | {
+            "ready": _WORK["ready"] + ", ready to plan, ready to execute, ready for execution",
+            "in_progress": _WORK["in_progress"] + ", executing, planning, verifying",
+            "done": _WORK["done"] + ", phase complete, milestone complete",
+        }
+    )
+)
+RETROSPECTIVE = _vocabulary(
+    **(
+        _WORK
+        | {
+            "optional": "",
+            "done": _WORK["done"] + ", held, retrospective complete, epic complete",
+            "backlog": _WORK["backlog"],
+        }
+    )
+)
+DOCUMENT = _vocabulary(
+    draft="drafting, wip, in progress, brouillon, entwurf, borrador, initial draft",
+    review="in review, under review, ready for review, proposed, pending review, pending",
+    approved="accepted, ready, ready for dev, ready for development, ready for implementation, "
+    "validated, signed off, final, finalized, active, current, living, living document",
+    done="complete, completed, implemented, updated, finished, closed, green, pass, passed, "
+    "delivered, shipped, released, verified, fixed, resolved, success",
+    blocked="on hold, paused, fail, failed, red",
+    deprecated="obsolete, superseded, replaced, archived, historical, outdated",
+    cancelled="canceled, rejected, abandoned, withdrawn",
 )
 VERDICT = {
     "pass": "PASS",

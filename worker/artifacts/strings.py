@@ -4,6 +4,7 @@ import re
 
 MAX_TEXT = 2_000
 MAX_SHORT = 200
+MAX_QUOTE = 300
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -12,12 +13,18 @@ def clean(value: str, limit: int = MAX_TEXT) -> str:
     """`value` trimmed, without what jsonb refuses, no longer than `limit` characters."""
     if not storable(value):
         value = _UNSTORABLE.sub("", value)
-    return value.strip()[:limit].rstrip()
+    value = value.strip()
+    return value if len(value) <= limit else value[:limit].rstrip()
 
 
 def shorten(value: str) -> str:
     """`value` clean and fit for a database index."""
     return clean(value, MAX_SHORT)
+
+
+def quoted(line: str) -> str:
+    """`line` clean and short enough to be shown as evidence."""
+    return clean(line, MAX_QUOTE)
 
 
 def storable(value: str) -> bool:

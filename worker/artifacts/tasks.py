@@ -9,7 +9,11 @@ from worker.artifacts.markdown import Document, plain
 from worker.artifacts.model import Task
 from worker.artifacts.text import MAX_ITEMS
 
-_HEADING = re.compile(r"(?:sub|dev |development |implementation )?tasks?\b|todos?\b")
+TASKS = re.compile(r"(?:sub|dev |development |implementation )?tasks?\b|todos?\b")
+ACTIONS = re.compile(r"action items?\b|actions\b|next steps?\b|follow ups?\b|tasks?\b|todos?\b")
+DELIVERABLES = re.compile(
+    r"tasks?\b|todos?\b|deliverables?\b|scope\b|goals?\b|exit criteria\b|success criteria\b"
+)
 _NUMBER = re.compile(
     r"(?:(?:sub)?task\s{1,2}|T(?=\d))?(\d{1,4}(?:\.\d{1,4})*[a-z]?)(?:[:.)]\s*|\s+-\s+|\s)",
     re.IGNORECASE,
@@ -22,9 +26,9 @@ _PART = re.compile(r"([-\u2013]|to)?\s{0,2}(?:AC[ :#-]{0,3})?#?(\d{1,3}(?:\.\d{1
 _LONGEST_RANGE = 100
 
 
-def read(document: Document) -> tuple[Task, ...]:
-    """The boxes under the headings that announce tasks, at most MAX_ITEMS."""
-    return tuple(islice(_read(document), MAX_ITEMS))
+def read(document: Document, announced_by: re.Pattern[str] = TASKS) -> tuple[Task, ...]:
+    """The boxes under the headings whose key begins with `announced_by`, at most MAX_ITEMS."""
+    return tuple(islice(_read(document, announced_by), MAX_ITEMS))
 
 
 def criteria_named(text: str) -> tuple[str, ...]:
@@ -35,10 +39,10 @@ def criteria_named(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _read(document: Document) -> Iterable[Task]:
+def _read(document: Document, announced_by: re.Pattern[str]) -> Iterable[Task]:
     done_until = 0
     for heading in document.headings:
-        if heading.line < done_until or not _HEADING.match(heading.key):
+        if heading.line < done_until or not announced_by.match(heading.key):
             continue
         done_until = heading.end
         yield from _boxes(document.body(heading))

@@ -6,6 +6,7 @@ because a date that does not exist must not fail a document.
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, Union
 
@@ -40,20 +41,70 @@ class Mapping:
         return next((value for value in found if isinstance(value, str) and value), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A scalar: the keys that lead to it as written (positions in lists), and its key's line."""
+
+    path: tuple[str, ...]
+    value: str
+    line: int
+
+
 def load_mapping(text: str) -> Mapping:
     """Read the first document of `text`; raises YamlError. Keys become like `top_issues`."""
+    with _reading(text) as events:
+        return _Reader(events).document()
+
+
+def leaves(text: str) -> list[Leaf]:
+    """Every scalar of the first document of `text`, in its order; raises YamlError."""
+    with _reading(text) as events:
+        return list(_leaves(events))
+
+
+@contextmanager
+def _reading(text: str) -> Iterator[Iterator[yaml.Event]]:
     if len(text) > MAX_CHARACTERS:
         raise YamlError(f"longer than {MAX_CHARACTERS} characters", 1)
     if not text.isascii():
         text = _OTHER_BREAKS.sub(" ", text)
     try:
-        reader = _Reader(yaml.parse(text, Loader=yaml.CBaseLoader))
-        return reader.document()
+        yield yaml.parse(text, Loader=yaml.CBaseLoader)
     except yaml.MarkedYAMLError as error:
         line = min(_line(error.problem_mark), text.count("\n") + 1)
         raise YamlError(error.problem or "not valid YAML", line) from error
     except yaml.YAMLError as error:
         raise YamlError("characters that YAML does not allow", 1) from error
+
+
+def _leaves(events: Iterator[yaml.Event]) -> Iterator[Leaf]:
+    for event in events:
+        if isinstance(event, yaml.NodeEvent):
+            yield from _leaves_of(event, events, (), _line(event.start_mark))
+            return
+
+
+def _leaves_of(
+    event: yaml.Event, events: Iterator[yaml.Event], path: tuple[str, ...], line: int
+) -> Iterator[Leaf]:
+    if isinstance(event, yaml.AliasEvent) or len(path) > MAX_DEPTH:
+        raise YamlError(f"aliases, or nested deeper than {MAX_DEPTH} levels", line)
+    if isinstance(event, yaml.ScalarEvent):
+        yield Leaf(path, str(event.value), line)
+    elif isinstance(event, yaml.MappingStartEvent):
+        for key in events:
+            if isinstance(key, yaml.MappingEndEvent):
+                return
+            if not isinstance(key, yaml.ScalarEvent):
+                raise YamlError("a key that is no plain text", _line(key.start_mark))
+            below = (*path, str(key.value))
+            yield from _leaves_of(next(events), events, below, _line(key.start_mark))
+    else:
+        for position, item in enumerate(events):
+            if isinstance(item, yaml.SequenceEndEvent):
+                return
+            below = (*path, str(position))
+            yield from _leaves_of(item, events, below, _line(item.start_mark))
 
 
 class _Mark(Protocol):

@@ -3,8 +3,9 @@
 import re
 from itertools import islice
 
-from worker.artifacts import ids, yaml_text
-from worker.artifacts.model import Artifact, Dates, Gate, Issue, Status, Waiver
+from worker.artifacts import ids
+from worker.artifacts.families import records
+from worker.artifacts.model import Artifact, Dates, Gate, Identity, Issue, Status, Waiver
 from worker.artifacts.source import Family, Folder, Source
 from worker.artifacts.status import VERDICT
 from worker.artifacts.text import MAX_ITEMS
@@ -27,11 +28,12 @@ def identify(stem: str) -> str:
 
 def read(source: Source) -> Artifact | None:
     """The gate, or None for YAML that is none."""
-    values = _mapping(source)
+    values = records.mapping(source)
     if not any(key in values.values for key in _VERDICT_KEYS + _STORY_KEYS):
         return None
     verdict = _verdict(source, values)
-    story = _story(source, values)
+    identity = _identity(source, values)
+    story = identity.in_document or identity.in_file
     return Artifact(
         id=identify(source.stem),
         kind=FAMILY.kind,
@@ -39,23 +41,16 @@ def read(source: Source) -> Artifact | None:
         path=source.path,
         blob_sha=source.blob_sha,
         title=values.text("story_title", "title") or source.stem,
+        identity=identity,
         status=verdict,
         epic=ids.epic_of_story(story) if story else None,
         story=story,
         owner=values.text("reviewer"),
         dates=Dates(updated=values.text("updated")),
         gate=_gate(values, verdict),
+        suppressions=source.suppressions,
         warnings=source.warnings,
     )
-
-
-def _mapping(source: Source) -> Mapping:
-    text = "\n".join(source.text.lines)
-    try:
-        return yaml_text.load_mapping(text)
-    except yaml_text.YamlError as error:
-        source.text.flag("invalid_yaml", f"read line by line: {error}", error.line)
-        return yaml_text.scan_mapping(text)
 
 
 def _gate(values: Mapping, verdict: Status | None) -> Gate:
@@ -96,19 +91,16 @@ def _known(raw: str) -> str | None:
     return next(filter(None, found), None)
 
 
-def _story(source: Source, values: Mapping) -> str | None:
+def _identity(source: Source, values: Mapping) -> Identity:
     in_file = ids.story_in_file(source.stem)
     written = values.text(*_STORY_KEYS)
     stated = ids.story_in_heading(f"Story {written}")[0] if written else None
     stated = stated or (ids.story_in_file(written) if written else None)
-    if stated and in_file and not ids.same_story(stated, in_file):
-        message = f"the document says {stated}, its file name {in_file}"
-        source.text.flag("id_mismatch", message, _story_line(values))
-    return stated or in_file
-
-
-def _story_line(values: Mapping) -> int:
-    return next((values.lines[key] for key in _STORY_KEYS if key in values.lines), 1)
+    if stated and in_file and ids.same_story(stated, in_file):
+        in_file = stated
+    line = next((values.lines[key] for key in _STORY_KEYS if key in values.lines), 1)
+    differ = bool(stated and in_file and stated != in_file)
+    return source.identity(in_file, stated, line, differ=differ)
 
 
 def _waiver(value: Value | None) -> Waiver | None:

@@ -82,7 +82,7 @@ class Company:
 class Opened:
     """Opened once a process."""
 
-    def __init__(self, _: Settings, __: Pool) -> None:
+    def __init__(self, *_: Any) -> None:
         self._company = Company()
 
     def context(self, _: StartedJob, __: Progress) -> Company:

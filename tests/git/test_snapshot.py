@@ -224,3 +224,13 @@ async def test_paths_of_a_tree_listed_anew_and_from_what_differs(
         assert await snapshot.paths() == {entry.path for entry in await snapshot.entries()}
     fresh = await mirrors.fetch("p", origin.url, second)
     assert await fresh.paths() is await fresh.paths()
+
+
+async def test_texts_of_files_by_path(mirrors: Mirrors, origin: Origin) -> None:
+    files = {"a b.txt": "ü\n".encode(), "dir/.gitignore": b"x\n", "large": b"y" * 50}
+    commit = origin.commit(dict(files))
+    snapshot = await mirrors.fetch("p", origin.url, commit)
+    asked = ["a b.txt", "dir/.gitignore", "large", "gone", "dir", "new\nline"]
+    found = await snapshot.texts(asked, max_bytes_each=20)
+    assert found == {"a b.txt": "ü\n", "dir/.gitignore": "x\n"}
+    assert await snapshot.texts([], max_bytes_each=20) == {}

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from tests.handlers.scanning import Scanner, story
 from worker.artifacts.model import Artifact
 from worker.conflicts.checking import check
+from worker.conflicts.ignores import Ignores
 from worker.conflicts.world import TreeWorld
 from worker.database.pool import Pool
 
@@ -30,6 +31,7 @@ PATHS = [
     "docs/qa/gates/1.1-something.yml",
     "docs/sprint-artifacts/sprint-status.yaml",
     "src/made.py",
+    ".gitignore",
     "docs/plan.txt",
 ]
 FILE_LIST = "\n## File List\n\n- `src/made.py` (NEW)\n- `src/never.py` (NEW)\n"
@@ -48,6 +50,7 @@ CONTENTS = [
     b"schema: 1\nstory: '1.2'\ngate: FAIL\nupdated: 2026-01-01\n",
     TRACKER.encode(),
     b"anything\n",
+    b"never.py\n",
 ]
 CHANGES = st.dictionaries(
     st.sampled_from(PATHS), st.one_of(st.none(), st.sampled_from(CONTENTS)), min_size=1, max_size=5
@@ -85,6 +88,11 @@ async def test_incremental_equals_full(
 async def _expected(scanner: Scanner, commit: str) -> dict[str, object]:
     records = scanner.expected(commit).values()
     ever = scanner.origin.git("log", "--format=", "--name-only", commit).split()
-    world = TreeWorld(scanner.paths(commit), frozenset(ever), {})
+    texts = {
+        path: scanner.origin.git("show", f"{commit}:{path}")
+        for path in scanner.paths(commit)
+        if path.endswith(".gitignore")
+    }
+    world = TreeWorld(scanner.paths(commit), frozenset(ever), {}, Ignores(texts))
     findings = check([Artifact.model_validate(record) for record in records], world)
     return {f.fingerprint: f.model_dump(mode="json", by_alias=True) for f in findings}

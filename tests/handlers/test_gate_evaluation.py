@@ -1,17 +1,23 @@
 """Gates of real commits, run in the real sandbox."""
 
+import asyncio
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psutil
 import pytest
 
 from tests.handlers.scanning import Scanner, story
+from tests.support import eventually
 from worker.errors import PermanentError
 from worker.gates.errors import SandboxUnavailable
+from worker.gates.model import Evaluation
 from worker.gates.running import GateRunner
 from worker.gates.sandbox import bubblewrap
 from worker.gates.store import GateSettings
@@ -22,6 +28,8 @@ from worker.jobs.payloads import GateEvaluation
 
 CONFIGURATION = b"gates:\n  lint:\n    command: sh check.sh\n"
 PASSES, FAILS = b"echo all is well; test -f check.sh\n", b"echo no good >&2; exit 3\n"
+# No file has this name, so that no registry is asked.
+NO_LOCK = b"./nothing-here.whl --hash=sha256:" + b"0" * 64 + b"\n"
 
 
 def commit(scanner: Scanner, script: bytes = PASSES) -> str:
@@ -204,6 +212,32 @@ async def test_an_attempt_that_was_cut_short_is_made_again(
     assert counting.runs == 2
 
 
+async def test_only_the_first_verdict_is_kept(scanner: Scanner) -> None:
+    sha, job_id = commit(scanner), new_id()
+    await evaluate(scanner, sha, job_id)
+    late = Evaluation(gate_type="lint", verdict="fail", reason="An attempt that was cut off.")
+    await scanner.resources.gates.record(job_id, late)
+    assert [r["verdict"] for r in await recorded(scanner)] == ["pass"]
+
+
+async def test_a_cancelled_evaluation_leaves_nothing_behind(
+    scanner: Scanner,
+) -> None:
+    seconds = f"{60 + os.getpid() / 1e7}"
+    sha, job_id = commit(scanner, b"touch began; exec sleep %b\n" % seconds.encode()), new_id()
+    running = asyncio.create_task(evaluate(scanner, sha, job_id))
+    root = scanner.mirrors._root.parent / "scratch"
+    await eventually(lambda: [*root.glob("*/tree/began")], timeout=20)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert list(root.iterdir()) == []
+    assert [
+        p for p in psutil.process_iter(["cmdline"]) if seconds in (p.info["cmdline"] or [])
+    ] == []
+    assert [(r["state"], r["verdict"]) for r in await recorded(scanner)] == [("running", None)]
+
+
 async def _cut(*_: object) -> None:
     raise ConnectionError
 
@@ -252,18 +286,54 @@ async def test_a_check_that_takes_too_long(scanner: Scanner) -> None:
     assert [r["verdict"] for r in await recorded(scanner)] == ["timeout"]
 
 
+@pytest.mark.parametrize("prepare", [False, True])
+async def test_what_a_check_needs_is_only_installed_where_it_was_asked_for(
+    scanner: Scanner, prepare: bool
+) -> None:
+    await scanner.pool.execute(
+        "INSERT INTO gate_settings (project_id, prepare) VALUES ($1, $2)",
+        scanner.project_id, prepare,
+    )  # fmt: skip
+    files = {".switchyard.yml": CONFIGURATION, "check.sh": PASSES, "requirements.txt": NO_LOCK}
+    await evaluate(scanner, scanner.origin.commit(files))
+    [row] = await recorded(scanner)
+    assert row["verdict"] == ("error" if prepare else "pass")
+    assert ("could not install" in row["evaluation"]["reason"]) == prepare
+    assert ("all is well" in row["evaluation"]["log"]) != prepare
+
+
+@asynccontextmanager
+async def git_with_a_secret() -> AsyncIterator[int]:
+    """A process beside the check that has a secret in its environment, as a fetch has."""
+    process = await asyncio.create_subprocess_exec(
+        "sleep", "60", env={"PATH": os.defpath, "GIT_CONFIG_VALUE_0": "an0ther-s3cret"}
+    )
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("unsafe", [False, True])
 async def test_no_secret_of_the_worker_reaches_a_check(
-    scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unsafe: bool
 ) -> None:
     for name in ("CREDENTIAL_ENCRYPTION_KEY", "GITHUB_TOKEN", "DATABASE_URL"):
         monkeypatch.setenv(name, "the-s3cret-value")
-    script = b"env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline; echo seen; test -f check.sh\n"
-    await evaluate(scanner, commit(scanner, script))
+    object.__setattr__(
+        scanner.resources, "gate_runner", GateRunner(tmp_path / "scratch", unsafe=unsafe)
+    )
+    async with git_with_a_secret() as pid:
+        script = b"env; cat /proc/%d/environ; echo seen; test -f check.sh\n" % pid
+        await evaluate(scanner, commit(scanner, script))
     [row] = await recorded(scanner)
     log = row["evaluation"]["log"]
     assert "PATH=" in log
     assert "seen" in log
-    assert "s3cret" not in str(row)
+    assert "the-s3cret" not in str(row)
+    # Without a sandbox the check sees its neighbours: so it would be noticed.
+    assert ("an0ther-s3cret" in log) == unsafe
 
 
 async def test_nothing_is_left_on_the_disk(scanner: Scanner) -> None:
@@ -290,6 +360,6 @@ class Huge:
 
 
 async def test_a_commit_that_cannot_be_laid_out_is_an_error(tmp_path: Path) -> None:
-    found = await GateRunner(tmp_path / "scratch").evaluate(Huge(), "lint", GateSettings())
+    found = await GateRunner(tmp_path / "scratch").evaluate(Huge(), "lint", GateSettings(), "p")
     assert found.verdict == "error"
     assert "Nothing was run" in found.reason

@@ -107,6 +107,23 @@ class Snapshot:
             walked.keep(mirror, self.commit, paths)
         return paths
 
+    async def texts(self, paths: Iterable[str], *, max_bytes_each: int) -> dict[str, str]:
+        """What these files of the tree say; those that are larger, or not there, are left out."""
+        # git is asked line by line.
+        names = [path for path in paths if "\n" not in path]
+        asked = [f"{self.tree}:{path}" for path in names]
+        async with self._readers.use(self._generation) as reader:
+            sizes = await reader.sizes(asked)
+        sized = [
+            (path, place)
+            for path, place, size in zip(names, asked, sizes, strict=True)
+            if size is not None and size <= max_bytes_each
+        ]
+        async with self._readers.use(self._generation) as reader:
+            contents = await reader.contents([place for _, place in sized])
+        pairs = zip(sized, contents, strict=True)
+        return {path: data.decode(errors="replace") for (path, _), data in pairs}
+
     async def read(self, shas: Iterable[str], *, max_bytes_each: int) -> AsyncIterator[Blob]:
         """The blobs in the order asked for, in bounded memory."""
         remaining = iter(shas)

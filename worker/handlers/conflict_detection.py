@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from worker.artifacts.model import Artifact
 from worker.conflicts.checking import RULES_VERSION, affected, check, keys_of, widened
+from worker.conflicts.ignores import NAME as IGNORING
+from worker.conflicts.ignores import Ignores
 from worker.conflicts.model import Finding
 from worker.conflicts.store import BaseMoved, Changed, Checked, OpenConflict, Standing
 from worker.conflicts.world import TreeWorld
@@ -26,6 +28,7 @@ TOLD_AT_ONCE = 100
 """Of how many new conflicts each has an event of its own; the job's result counts them all."""
 
 REPORT = "switchyard/conflicts"
+LARGEST_IGNORING = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +117,11 @@ async def _came_or_went(
     if (base.parser_version, base.rules_version) != (standing.parser_version, RULES_VERSION):
         return None
     changes = await snapshot.changes(base.tree_sha)
+    # What git ignores has no key of its own.
+    if changes is None or any(c.path.rpartition("/")[2] == IGNORING for c in changes):
+        return None
     # A path that only changed its content is still there; to ask again about it costs little.
-    return None if changes is None else [change.path for change in changes]
+    return [change.path for change in changes]
 
 
 async def _findings(
@@ -124,11 +130,14 @@ async def _findings(
     paths = await snapshot.paths()
     stories = {a.story for a in comparison.members if a.story} | set(job.story_ids or ())
     verdicts = await ctx.conflicts.verdicts(job.project_id, stories)
-    world = _Asking(paths, verdicts)
-    findings = await _check(comparison, world)
-    if not world.asked:
+    quick = _QuickWorld(paths, None, verdicts)
+    findings = await _check(comparison, quick)
+    if not quick.asked:
         return findings
-    return await _check(comparison, TreeWorld(paths, await snapshot.paths_ever(), verdicts))
+    ignoring = [path for path in paths if path.rpartition("/")[2] == IGNORING]
+    ignores = Ignores(await snapshot.texts(ignoring, max_bytes_each=LARGEST_IGNORING))
+    world = TreeWorld(paths, await snapshot.paths_ever(), verdicts, ignores)
+    return await _check(comparison, world)
 
 
 async def _check(comparison: Comparison, world: TreeWorld) -> list[Finding]:
@@ -138,15 +147,18 @@ async def _check(comparison: Comparison, world: TreeWorld) -> list[Finding]:
     return check(comparison.members, world, comparison.keys)
 
 
-class _Asking(TreeWorld):
-    """A world without history that notes whether a rule asked for it: reading it takes long."""
+class _QuickWorld(TreeWorld):
+    """Notes whether a rule asked for what takes long to read: the history, and what is ignored."""
 
-    def __init__(self, paths: Collection[str], verdicts: Mapping[str, Any]) -> None:
-        super().__init__(paths, None, verdicts)
-        self.asked = False
+    asked = False
 
     def ever_existed(self, path: str) -> bool | None:
         known = super().ever_existed(path)
+        self.asked = self.asked or known is None
+        return known
+
+    def ignored(self, path: str) -> bool | None:
+        known = super().ignored(path)
         self.asked = self.asked or known is None
         return known
 

@@ -1,0 +1,1 @@
+"""Documents that contradict each other, the tree, or the verdicts on their code."""

@@ -23,7 +23,7 @@ LOGICAL_DATABASES = 16
 # A DELETE of a few rows takes a tenth of the time that TRUNCATE or a database a test would.
 EMPTY = """
 DELETE FROM events; DELETE FROM jobs; DELETE FROM webhook_events; DELETE FROM workers;
-DELETE FROM projects; DELETE FROM schedules; DELETE FROM queue_controls;
+DELETE FROM projects; DELETE FROM schedules; DELETE FROM queue_controls; DELETE FROM credentials;
 """
 
 

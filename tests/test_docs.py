@@ -85,7 +85,9 @@ def test_every_warning_is_explained() -> None:
 
 def metric_families() -> dict[str, list[str]]:
     """Every metric by the name that it is exposed under, with its labels."""
-    found = [m for m in vars(metrics).values() if isinstance(m, MetricWrapperBase)]
+    named = vars(metrics).values()
+    gauges = (m.gauge if isinstance(m, metrics.Fading) else m for m in named)
+    found = [m for m in gauges if isinstance(m, MetricWrapperBase)]
     counted = {f"{m._name}{'_total' * (m._type == 'counter')}": [*m._labelnames] for m in found}
     distributions = [m for m in vars(metrics).values() if isinstance(m, metrics.Distribution)]
     return counted | {m.name: ["queue"] for m in distributions}

@@ -13,6 +13,7 @@ from worker.settings import Settings, load_settings
 ROOT = Path(__file__).parents[1]
 NEEDED = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h"}
 SECRET = "s3cret-of-16-characters"
+KEY = "A" * 43 + "="
 APP = {"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY": "k"}
 
 # variable, text, what the field becomes.
@@ -34,7 +35,7 @@ VARIABLES: list[tuple[str, str, Any]] = [
     ("GITHUB_APP_ID", "12345", "12345"),
     ("GITHUB_APP_PRIVATE_KEY", "-----BEGIN-----\\nx\\n", "-----BEGIN-----\nx\n"),
     ("GITHUB_API_URL", "https://github.example/api/v3/", "https://github.example/api/v3"),
-    ("CREDENTIAL_ENCRYPTION_KEY", "new, old", ["new", "old"]),
+    ("CREDENTIAL_ENCRYPTION_KEY", f"{KEY}, {KEY}", [KEY, KEY]),
     ("GATE_SANDBOX", "off", "off"),
     ("GATE_SCRATCH_DIR", "/var/cache/gates", Path("/var/cache/gates")),
     ("GATE_TOOLS", "/opt/node, /opt/go", [Path("/opt/node"), Path("/opt/go")]),
@@ -65,6 +66,8 @@ WRONG: list[tuple[str, str]] = [
     ("ENVIRONMENT", "prod"),
     ("GITHUB_API_URL", "api.github.com/hunter2-pw"),
     ("GATE_SANDBOX", "on"),
+    ("CREDENTIAL_ENCRYPTION_KEY", f"{KEY},hunter2-pw"),
+    ("CREDENTIAL_ENCRYPTION_KEY", "hunter2-pw-é"),
     ("SLA_ALERT_URL", "ftp://u:hunter2-pw@h"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://u:hunter2-pw@h"),
     ("PORT", "65536"),

@@ -3,6 +3,8 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from math import nan
+from time import monotonic
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import HistogramMetricFamily, Metric
@@ -57,6 +59,22 @@ class Distribution(Collector):
         yield family
 
 
+class Fading:
+    """A figure that whoever found it last tells, and only for a while: then another will know."""
+
+    def __init__(self, gauge: Gauge, seconds: float) -> None:
+        self.gauge = gauge
+        self._value, self._until, self._seconds = nan, 0.0, seconds
+        gauge.set_function(self._tell)
+
+    def set(self, value: float) -> None:
+        """It was found just now."""
+        self._value, self._until = value, monotonic() + self._seconds
+
+    def _tell(self) -> float:
+        return self._value if monotonic() < self._until else nan
+
+
 JOBS_PROCESSED = Counter(
     "jobs_processed", "Attempts that ended, by outcome", ["queue", "status"], registry=REGISTRY
 )
@@ -85,6 +103,11 @@ LOOP_LAG = Gauge("worker_loop_lag_seconds", "Lateness of the event loop", regist
 RECONCILED = Counter(
     "jobs_reconciled", "Jobs rung again by the reconciler", ["reason"], registry=REGISTRY
 )
+DELIVERIES_MISSING = Fading(
+    Gauge("webhook_deliveries_missing", "Deliveries that GitHub has and that never arrived",
+          registry=REGISTRY),
+    seconds=900.0,
+)  # fmt: skip
 WEBHOOK_REQUESTS = Counter(
     "webhook_requests", "Webhook requests by result", ["source", "event", "result"],
     registry=REGISTRY,

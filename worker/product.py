@@ -6,9 +6,12 @@ from worker.artifacts.store import ArtifactStore
 from worker.conflicts.store import ConflictStore
 from worker.credentials import Cipher, Credentials, CredentialStore
 from worker.database.pool import Pool
+from worker.gates.running import GateRunner
+from worker.gates.store import GateStore
 from worker.git import Mirrors
 from worker.github.api import GitHub
 from worker.github.logins import AppLogin, GitHubLogin, TokenLogin
+from worker.github.missing import MissedDeliveries
 from worker.github.store import ReportStore
 from worker.handlers import REGISTRY
 from worker.handlers.context import Resources
@@ -23,16 +26,26 @@ __all__ = ["BUILT_IN", "QUEUES", "REGISTRY", "open_resources"]
 
 def open_resources(settings: Settings, pool: Pool, redis: Redis) -> Resources:
     """What the product's own handlers need. Raises ConfigurationError for an unusable key."""
+    queues = configured(settings.queue_overrides)
     github = GitHub(redis, settings.github_api_url)
+    credentials = _credentials(settings, pool, github)
     return Resources(
         mirrors=Mirrors(settings.git_cache_dir, protocols=settings.git_protocols),
         artifacts=ArtifactStore(pool),
         conflicts=ConflictStore(pool),
-        credentials=_credentials(settings, pool, github),
+        credentials=credentials,
         housekeeping=Housekeeping(pool),
-        follow_ups=FollowUps(pool, redis, configured(settings.queue_overrides)),
+        follow_ups=FollowUps(pool, redis, queues),
         github=github,
         github_reports=ReportStore(pool),
+        missed_deliveries=MissedDeliveries(github, credentials, pool, redis),
+        gates=GateStore(pool),
+        gate_runner=GateRunner(
+            settings.gate_scratch_dir,
+            tools=settings.gate_tools,
+            unsafe=settings.gate_sandbox == "off",
+            seconds=queues["gate-evaluation"].timeout,
+        ),
     )
 
 

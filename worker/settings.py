@@ -1,5 +1,6 @@
 """The only reader of the environment: every variable, its default and its check."""
 
+import base64
 import os
 import re
 import tempfile
@@ -80,6 +81,14 @@ class Settings(BaseModel):
     def _redis_scheme(cls, value: SecretStr) -> SecretStr | None:
         return _with_scheme(value, {"redis", "rediss", "unix"}, "redis://host:6379/0")
 
+    @field_validator("credential_encryption_key")
+    @classmethod
+    def _fernet_keys(cls, value: list[SecretStr]) -> list[SecretStr]:
+        for number, key in enumerate(value, 1):
+            if not _is_fernet_key(key.get_secret_value()):
+                raise ValueError(f"key {number} is not 32 bytes in URL-safe base64")
+        return value
+
     @field_validator("github_api_url")
     @classmethod
     def _api_scheme(cls, value: str) -> str:
@@ -159,6 +168,13 @@ def _with_scheme(value: SecretStr | None, schemes: set[str], example: str) -> Se
     if value is not None and _scheme(value.get_secret_value()) not in schemes:
         raise ValueError(f"must be an address such as {example}")
     return value
+
+
+def _is_fernet_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text.encode("ascii"))) == 32
+    except ValueError:
+        return False
 
 
 def _scheme(url: str) -> str | None:

@@ -54,7 +54,7 @@ class Trace:
 class Traces:
     """Opened once a process."""
 
-    def __init__(self, _: Settings, pool: Pool) -> None:
+    def __init__(self, _: Settings, pool: Pool, *__: Any) -> None:
         self._pool = pool
 
     def context(self, job: StartedJob, progress: Progress) -> Trace:

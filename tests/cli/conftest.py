@@ -29,6 +29,7 @@ class Ran:
 
 
 Switchyard = Callable[..., Awaitable[Ran]]
+Alone = Callable[..., Ran]
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +63,20 @@ def switchyard(
     async def run(*arguments: object) -> Ran:
         # In a thread, because a command has an event loop of its own.
         code = await asyncio.to_thread(_exit_code, [str(a) for a in arguments])
+        written = capsys.readouterr()
+        return Ran(code, written.out, written.err)
+
+    return run
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Alone:
+    """Runs `switchyard <arguments>` where no server is named anywhere."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+
+    def run(*arguments: object) -> Ran:
+        code = _exit_code([str(argument) for argument in arguments])
         written = capsys.readouterr()
         return Ran(code, written.out, written.err)
 

@@ -59,7 +59,7 @@ async def test_only_artifacts_on_no_branch_are_forgotten(scanner: Scanner) -> No
     await scanner.scan(first)
     second = scanner.origin.commit({ONE: story("1.1", "Done")}, onto=first)
     await scanner.scan(second)
-    nothing = {"deliveries": 0, "artifacts": 0, "ticks": 0}
+    nothing = {"deliveries": 0, "artifacts": 0, "ticks": 0, "reports": 0}
     assert await run(scanner, retention, Retention()) == nothing, "all of it was read just now"
     await scanner.pool.execute("UPDATE artifacts SET parsed_at = parsed_at - $1::interval", MONTH)
     assert await run(scanner, retention, Retention()) == nothing | {"artifacts": 1}
@@ -87,5 +87,5 @@ async def test_old_deliveries_are_deleted(scanner: Scanner) -> None:
         MONTH,
     )
     done = await run(scanner, retention, Retention())
-    assert done == {"deliveries": 1, "artifacts": 0, "ticks": 0}
+    assert done == {"deliveries": 1, "artifacts": 0, "ticks": 0, "reports": 0}
     assert await scanner.pool.fetchval("SELECT delivery_id FROM webhook_events") == "new"

@@ -50,6 +50,7 @@ def test_a_push_is_read_whole() -> None:
             deleted=False,
             forced=False,
             pushed_at=raw["repository"]["pushed_at"],
+            sender="ada-ferreira",
         ),
         traceparent=delivery.traceparent,
     )

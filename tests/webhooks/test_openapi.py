@@ -11,6 +11,7 @@ from referencing.jsonschema import DRAFT202012
 
 from tests.jobs.records import WORKER, added, running
 from tests.webhooks.service import Service, fresh, serving
+from tests.webhooks.verdicts import Judged
 from webhooks.api import DESCRIBED, openapi
 from webhooks.app import create_app
 from worker.jobs.finishes import Failure
@@ -112,11 +113,11 @@ async def test_what_is_answered_is_what_the_document_says(
     for path, item in document["paths"].items():
         if "get" not in item or path.endswith("/events") or path == "/metrics":
             continue
-        for id_ in ids.get(path, [""]):
-            answer = await service.call("GET", path.replace("{id}", id_).replace("{name}", id_))
+        for names in ids.get(path, [{}]):
+            answer = await service.call("GET", path.format(**names))
             assert answer.status == 200, (path, answer.text)
             check(document, schema_of(document, "get", path, 200), answer.body)
-            if "items" in answer.body and path != "/api/projects/{id}/artifacts":
+            if "items" in answer.body:
                 assert answer.body["items"], path
 
 
@@ -156,6 +157,8 @@ async def test_what_is_done_is_answered_as_described(
     waiting, busy = await added(ledger), await running(ledger)
     first, second, third = [await buried(ledger) for _ in range(3)]
     analysis = {"queue": "analysis", "data": {"projectId": str(new_id())}, "dedupeKey": "told"}
+    judged = await Judged.enrolled(service)
+    await judged.scanned()
     project = {"name": "n", "repoUrl": "https://example.org/x.git", "repository": "told/once"}
     for method, path, id_, body, status in (
         ("post", "/api/jobs/enqueue", "", analysis, 200),
@@ -174,6 +177,8 @@ async def test_what_is_done_is_answered_as_described(
         ("patch", "/api/queues/{name}", "cleanup", {"rate": None}, 200),
         ("post", "/api/projects", "", project, 201),
         ("post", "/api/projects", "", project, 409),
+        ("put", "/api/projects/{id}/gates/settings", judged.id, {"onPush": ["lint"]}, 200),
+        ("post", "/api/projects/{id}/gates", judged.id, {"gateType": "lint"}, 202),
     ):
         at = path.replace("{id}", str(id_)).replace("{name}", str(id_))
         answer = await service.call(method.upper(), at, **({"json": body} if body else {}))
@@ -181,10 +186,9 @@ async def test_what_is_done_is_answered_as_described(
         check(document, schema_of(document, method, path, status), answer.body)
 
 
-async def _fill(service: Service) -> dict[str, list[str]]:
-    """Something in every list; answers the ids for each path that takes one."""
+async def _fill(service: Service) -> dict[str, list[dict[str, str]]]:
+    """Something in every list; answers the names for each path that takes some."""
     ledger = Ledger(service.resources.pool)
-    project = (await service.enrol("open/api"))["id"]
     letter, job = str(await buried(ledger)), await running(ledger)
     await service.rows(
         "INSERT INTO workers (id, host, pid, queues) VALUES ($1, 'h', 1, '{}')"
@@ -195,14 +199,38 @@ async def _fill(service: Service) -> dict[str, list[str]]:
     payload = {"payload": {"task": "old_clones"}}
     await service.call("POST", "/api/schedules", json=schedule | payload)
     await service.call("POST", "/api/schedules/tidy/run")
+    jobs = [{"id": letter}, {"id": str(job.id)}]
     return {
-        "/api/jobs/{id}": [letter, str(job.id)],
-        "/api/jobs/{id}/why": [letter, str(job.id)],
-        "/api/schedules/{name}": ["tidy"],
-        "/api/dead-letters/{id}": [letter],
-        "/api/queues/{name}": ["artifact-scan", "analysis"],
-        "/api/projects/{id}": [project],
-        "/api/projects/{id}/artifacts": [project],
+        "/api/jobs/{id}": jobs,
+        "/api/jobs/{id}/why": jobs,
+        "/api/schedules/{name}": [{"name": "tidy"}],
+        "/api/dead-letters/{id}": jobs[:1],
+        "/api/queues/{name}": [{"name": "artifact-scan"}, {"name": "analysis"}],
+    } | await _judged(service)
+
+
+async def _judged(service: Service) -> dict[str, list[dict[str, str]]]:
+    """A project with a document, a conflict and gates; answers the names for its paths."""
+    judged = await Judged.enrolled(service)
+    await judged.scanned()
+    await judged.checked()
+    await judged.document("docs/a.md", "a1", "story", "1.2", status="done", story="1.2")
+    await judged.conflict("f1")
+    counts = {"total": 1, "passed": 1, "failed": 0, "skipped": 0, "flaky": 0}
+    done = await judged.gate(story="1.2", counts=counts)
+    waiting = await judged.gate("awaiting_approval", None)
+    project, base = {"id": str(judged.id)}, "/api/projects/{id}"
+    return {
+        base: [project],
+        f"{base}/artifacts": [project],
+        f"{base}/artifacts/{{kind}}/{{artifactId}}": [
+            project | {"kind": "story", "artifactId": "1.2"}
+        ],
+        f"{base}/conflicts": [project],
+        f"{base}/conflicts/{{fingerprint}}": [project | {"fingerprint": "f1"}],
+        f"{base}/gates": [project],
+        f"{base}/gates/settings": [project],
+        f"{base}/gates/{{jobId}}": [project | {"jobId": str(j)} for j in (done, waiting)],
     }
 
 

@@ -5,9 +5,11 @@ from aiohttp import web
 from webhooks.api import (
     artifacts,
     audit,
+    conflicts,
     dead_letters,
     described,
     events,
+    gates,
     jobs,
     openapi,
     projects,
@@ -24,6 +26,8 @@ ROUTES: tuple[Route, ...] = (
     *audit.ROUTES,
     *projects.ROUTES,
     *artifacts.ROUTES,
+    *conflicts.ROUTES,
+    *gates.ROUTES,
     *events.ROUTES,
     *openapi.ROUTES,
 )

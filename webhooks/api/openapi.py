@@ -20,6 +20,7 @@ _ABOUT = (
     "stable `code`, a `message` for people and, where fields are wrong, what is wrong with each."
 )
 _JSON = "application/json"
+_IDS = {"id", "jobId"}
 _UNDERSTOOD = {
     400: "malformed, or fields are wrong: each is named",
     401: "the token is missing or wrong",
@@ -161,7 +162,7 @@ def _component(model: type[BaseModel]) -> str:
 def _in_path(route: Route) -> list[Json]:
     return [
         {"name": name, "in": "path", "required": True,
-         "schema": {"type": "string", "format": "uuid"} if name == "id" else {"type": "string"}}
+         "schema": {"type": "string", "format": "uuid"} if name in _IDS else {"type": "string"}}
         for name in route.path_parameters
     ]  # fmt: skip
 

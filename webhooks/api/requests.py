@@ -44,7 +44,12 @@ async def optional_body_as(request: web.Request, model: type[Model]) -> Model:
 
 def path_id(request: web.Request) -> UUID:
     """The UUID in the path. Raises NotFound for what cannot be one."""
-    text = request.match_info["id"]
+    return path_uuid(request, "id")
+
+
+def path_uuid(request: web.Request, name: str) -> UUID:
+    """The same for the part of the path with that name."""
+    text = request.match_info[name]
     try:
         return UUID(text)
     except ValueError:

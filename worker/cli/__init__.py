@@ -6,11 +6,33 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from worker.cli import audit, dead_letters, jobs, queues, running, schedules
+from worker.cli import (
+    audit,
+    conflicts,
+    credentials,
+    dead_letters,
+    gates,
+    jobs,
+    queues,
+    running,
+    scan,
+    schedules,
+)
 from worker.errors import ConfigurationError, InvalidInput, SwitchyardError
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
-MODULES: tuple[ModuleType, ...] = (running, jobs, dead_letters, queues, schedules, audit)
+MODULES: tuple[ModuleType, ...] = (
+    running,
+    scan,
+    conflicts,
+    jobs,
+    dead_letters,
+    queues,
+    schedules,
+    audit,
+    gates,
+    credentials,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -64,12 +64,12 @@ def from_options(model: type[Model], options: argparse.Namespace, **more: Any) -
         raise InvalidInput("The command is not valid.", _as_options(error)) from None
 
 
-def job_id(options: argparse.Namespace) -> UUID:
-    """The id that was given. Raises InvalidInput for what cannot be one."""
+def job_id(options: argparse.Namespace, name: str = "id") -> UUID:
+    """The id that was given under a name. Raises InvalidInput for what cannot be one."""
     try:
-        return UUID(options.id)
+        return UUID(getattr(options, name))
     except ValueError:
-        raise InvalidInput("The command is not valid.", {"id": "must be a UUID"}) from None
+        raise InvalidInput("The command is not valid.", {name: "must be a UUID"}) from None
 
 
 def _as_options(error: ValidationError) -> dict[str, str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
+from worker.credentials import Cipher, CredentialStore
+from worker.credentials.vault import Vault
 from worker.database.migrations import check_schema
 from worker.database.pool import connect_pool
 from worker.jobs.queues import configured
@@ -25,6 +27,7 @@ class Services:
     """Open for one command."""
 
     steering: Steering
+    vault: Vault
 
 
 class LateRinger:
@@ -56,6 +59,7 @@ async def opened() -> AsyncIterator[Services]:
     Raises ConfigurationError for a wrong environment or schema, RecordUnavailable.
     """
     settings = load_settings()
+    cipher = Cipher([key.get_secret_value() for key in settings.credential_encryption_key])
     async with AsyncExitStack() as stack:
         pool = await connect_pool(
             settings.database_url.get_secret_value(), size=2, behind_pooler=settings.behind_pooler
@@ -66,5 +70,5 @@ async def opened() -> AsyncIterator[Services]:
         stack.push_async_callback(redis.aclose)
         ringer, queues = LateRinger(Bell(redis)), configured(settings.queue_overrides)
         steering = Steering.over(pool, redis, ringer, queues, by_hand=not settings.is_production)
-        yield Services(steering)
+        yield Services(steering, Vault(CredentialStore(pool), cipher))
         await ringer.run()

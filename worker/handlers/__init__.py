@@ -3,7 +3,12 @@
 from worker.handlers import (  # noqa: F401  importing registers
     artifact_scan,
     cleanup,
+    conflict_detection,
     dead_letter_cleanup,
+    gate_evaluation,
+    github_report,
+    missed_deliveries,
+    report_sweep,
     retention,
 )
 from worker.handlers.registry import REGISTRY

@@ -7,8 +7,11 @@ from worker.artifacts.store import ArtifactStore
 from worker.conflicts.store import ConflictStore
 from worker.credentials import Credentials
 from worker.errors import PermanentError
+from worker.gates.running import GateRunner
+from worker.gates.store import GateStore
 from worker.git import Mirrors
 from worker.github.api import GitHub
+from worker.github.missing import MissedDeliveries
 from worker.github.reports import Reports
 from worker.github.store import ReportStore
 from worker.jobs.following import Following, FollowUps
@@ -29,6 +32,9 @@ class Resources:
     follow_ups: FollowUps
     github: GitHub
     github_reports: ReportStore
+    missed_deliveries: MissedDeliveries
+    gates: GateStore
+    gate_runner: GateRunner
 
     def context(self, job: StartedJob, progress: Progress) -> "Context":
         """The surroundings of one attempt."""

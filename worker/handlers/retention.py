@@ -12,5 +12,8 @@ async def retention(job: Retention, ctx: Context) -> Outcome:
     deliveries = await ctx.housekeeping.delete_deliveries(job.days)
     artifacts = await ctx.artifacts.forget_unused(job.days)
     ticks = await ctx.housekeeping.delete_ticks(job.days)
-    message = f"deliveries deleted: {deliveries}, artifacts: {artifacts}, ticks: {ticks}"
-    return Completed(message, deliveries=deliveries, artifacts=artifacts, ticks=ticks)
+    reports = await ctx.github_reports.forget(job.days)
+    return Completed(
+        f"deleted: {deliveries} deliveries, {artifacts} artifacts, {ticks} ticks, {reports} reports",
+        deliveries=deliveries, artifacts=artifacts, ticks=ticks, reports=reports,
+    )  # fmt: skip

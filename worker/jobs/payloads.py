@@ -199,7 +199,7 @@ class ReportSweep(Maintenance):
 
 
 class Retention(Maintenance):
-    """Delete deliveries, unused artifacts and ticks that are more than so many days old."""
+    """Delete deliveries, unused artifacts, ticks and reports more than so many days old."""
 
     days: Days = 30
 

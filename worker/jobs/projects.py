@@ -56,4 +56,4 @@ class Projects:
 
 
 def _project(row: asyncpg.Record) -> Project:
-    return Project(**row)
+    return Project(**{**row, "gates": tuple(row.get("gates") or ())})

@@ -13,6 +13,7 @@ from worker.jobs.cancelling import Cancelling
 from worker.jobs.conservation import Conservation
 from worker.jobs.dead_letters import DeadLetters
 from worker.jobs.enqueueing import Enqueueing, Ringing
+from worker.jobs.gates import Gates
 from worker.jobs.overview import Overview, QueueStatus
 from worker.jobs.queue_controls import QueueControls
 from worker.jobs.queues import Queue
@@ -37,6 +38,7 @@ class Steering:
     schedules: Schedules
     waiting: Waiting
     conservation: Conservation
+    gates: Gates
 
     @classmethod
     def over(
@@ -60,6 +62,7 @@ class Steering:
             schedules=Schedules(pool, ringer, queues),
             waiting=Waiting(pool, redis, controls),
             conservation=Conservation(pool, redis, queues),
+            gates=Gates(pool, ringer, queues),
         )
 
     async def cancel(self, job_id: UUID, reason: str) -> CancelledJob:

@@ -10,7 +10,7 @@ from worker.conflicts.rules.kinds import is_story
 from worker.conflicts.rules.places import headings_above, name_of
 from worker.conflicts.rules.states import is_done
 
-_UNFILLED = re.compile(r"[{}<>$*?|\\`,\s]|\.\.\.|\u2026|x{2,}|yyyy|path/to|your[-_]", re.IGNORECASE)
+_UNFILLED = re.compile(r"\.\.\.|x{2,}|yyyy|path/to|your[-_]", re.IGNORECASE)
 _SHARED = re.compile(r"(?:^|/)(?:index|__init__|mod|lib|package|readme|main)\.\w+$", re.IGNORECASE)
 _NOT_FIRST = re.compile(r"\brelease|deployment|[/-](?:failed|archived?|obsolete|old|abandoned)/")
 _PLANNED = re.compile(

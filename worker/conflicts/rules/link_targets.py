@@ -14,7 +14,7 @@ _LINES = re.compile(r":\d{1,6}(?:[-:,]\d{1,6})*$")
 _LOCAL = re.compile(r"/(?:Users|home|tmp|var|private|mnt)/|[A-Za-z]:[\\/]|~/|file:", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^/]+@[^/]+|[^/]+\.(?:com|org|net|io|dev|ai|app|co)(?:/|$)", re.IGNORECASE)
 _UNFILLED = re.compile(
-    r"[{}<>$*|`\"'=]|\.\.\.|\u2026|path/to|example|://|your[-_]|xxx", re.IGNORECASE
+    r"[{}<>$*|`\"'=]|\.\.\.|\u2026|path/to|(?:^|/)examples?\.\w+$|://|your[-_]|xxx", re.IGNORECASE
 )
 _NAME = re.compile(r"[\w@][\w .+@()\[\]-]*\.[A-Za-z][A-Za-z0-9]{0,9}|[\w.@-]+")
 

@@ -1,0 +1,1 @@
+"""Checks of repositories: found, run and judged."""

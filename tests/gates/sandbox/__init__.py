@@ -1,0 +1,1 @@
+"""The sandbox, tried by commands that want out of it."""

@@ -216,9 +216,16 @@ async def test_a_dead_job_that_is_retried_gets_a_new_run(office: Office) -> None
     assert office.runs() == [("completed", "failure"), ("completed", "success")]
 
 
-async def test_without_a_login_nobody_is_told(office: Office) -> None:
+async def test_without_a_login_no_report_begins(office: Office) -> None:
     office.log_in()
     await office.begun()
+    assert await office.pool.fetchval("SELECT count(*) FROM github_reports") == 0
+    assert await office.pool.fetchval("SELECT count(*) FROM jobs WHERE kind = 'github_report'") == 0
+
+
+async def test_with_a_login_that_is_gone_nobody_is_told(office: Office) -> None:
+    await office.begun()
+    office.log_in()
     outcome = await office.send()
     assert isinstance(outcome, Completed)
     assert office.fake.requests == []

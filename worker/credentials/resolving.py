@@ -70,6 +70,13 @@ class Credentials:
                 return found
         return None
 
+    async def any_for_github(self, project: Project) -> bool:
+        """Whether `for_github` would find something, or fail over it; nothing is opened."""
+        host = self._github_host
+        if host is None or self._environment:
+            return host is not None
+        return bool(await self._store.usable(project.id, project.org_id, host, FOR_GITHUB))
+
     async def _candidates(
         self, project: Project, host: str, kinds: Sequence[Kind]
     ) -> AsyncIterator[GitHubLogin | Credential]:

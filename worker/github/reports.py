@@ -1,5 +1,6 @@
 """What a job says about its report: that it begins, and that it has found something out."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,22 +16,24 @@ SWEPT_AT_ONCE = 200
 class Reports:
     """Has GitHub shown, under a name, what the record says of a commit.
 
-    Sending is a job of its own, so that nothing waits for GitHub. Every method raises
-    RecordUnavailable when Postgres is away.
+    Sending is a job of its own, so that nothing waits for GitHub. `wanted` says whether there is
+    anybody to send as. Every method raises RecordUnavailable when Postgres is away.
     """
 
     store: ReportStore
     jobs: Following
+    wanted: Callable[[], Awaitable[bool]]
 
     async def begin(self, project_id: UUID, commit_sha: str, name: str, job_id: UUID) -> None:
         """The job begins to find out: show that it is under way."""
         place = Place(project_id, commit_sha, name)
-        if await self.store.begin(place, job_id):
+        if await self.wanted() and await self.store.begin(place, job_id):
             await self._ask(place, f"begin:{job_id}:{self._attempt}")
 
     async def touch(self, project_id: UUID, commit_sha: str, name: str, job_id: UUID) -> None:
         """The job has found something out and recorded it: show that."""
-        await self._ask(Place(project_id, commit_sha, name), f"end:{job_id}:{self._attempt}")
+        if await self.wanted():
+            await self._ask(Place(project_id, commit_sha, name), f"end:{job_id}:{self._attempt}")
 
     async def sweep(self) -> int:
         """Have those reports sent that lag behind their job's end; answers how many."""

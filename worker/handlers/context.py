@@ -68,4 +68,7 @@ class Context(Resources):
     @cached_property
     def reports(self) -> Reports:
         """Has GitHub shown what this job finds out."""
-        return Reports(self.github_reports, self.jobs)
+        return Reports(self.github_reports, self.jobs, self._has_github_login)
+
+    async def _has_github_login(self) -> bool:
+        return await self.credentials.any_for_github(self.project)

@@ -38,6 +38,7 @@ VARIABLES: list[tuple[str, str, Any]] = [
     ("CREDENTIAL_ENCRYPTION_KEY", f"{KEY}, {KEY}", [KEY, KEY]),
     ("GATE_SANDBOX", "off", "off"),
     ("GATE_SCRATCH_DIR", "/var/cache/gates", Path("/var/cache/gates")),
+    ("GATE_TRUSTED_HOSTS", "a.example, b:8081", ["a.example", "b:8081"]),
     ("GATE_TOOLS", "/opt/node, /opt/go", [Path("/opt/node"), Path("/opt/go")]),
     ("API_TOKEN", "t", "t"),
     ("GIT_CACHE_DIR", "/var/cache/x", Path("/var/cache/x")),

@@ -43,6 +43,7 @@ def open_resources(settings: Settings, pool: Pool, redis: Redis) -> Resources:
         gate_runner=GateRunner(
             settings.gate_scratch_dir,
             tools=settings.gate_tools,
+            trusted=settings.gate_trusted_hosts,
             unsafe=settings.gate_sandbox == "off",
             seconds=queues["gate-evaluation"].timeout,
         ),

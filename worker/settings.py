@@ -59,6 +59,7 @@ class Settings(BaseModel):
     gate_sandbox: Literal["required", "off"] = "required"
     gate_scratch_dir: Path = Path(tempfile.gettempdir()) / "switchyard-gates"
     gate_tools: Annotated[list[Path], Listed] = []
+    gate_trusted_hosts: Annotated[list[str], Listed] = []
     api_token: SecretStr | None = None
     git_cache_dir: Path = Path(tempfile.gettempdir()) / "switchyard-git"
     git_protocols: Annotated[list[str], Listed] = ["https"]

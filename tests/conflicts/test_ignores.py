@@ -53,7 +53,7 @@ def repository(tmp_path: Path) -> Path:
 
 def test_what_git_ignores_is_ignored_and_nothing_else(repository: Path) -> None:
     """Files are not made: git, too, decides by the name alone."""
-    command = ["git", "-C", repository, "check-ignore", "--no-index", "-z", "--stdin"]
+    command = ["git", "-C", str(repository), "check-ignore", "--no-index", "-z", "--stdin"]
     done = subprocess.run(command, input="\0".join(PATHS).encode(), capture_output=True, timeout=20)
     expected = {path for path in done.stdout.decode().split("\0") if path}
     ignores = Ignores({".gitignore": ROOT, "inner/.gitignore": INNER})

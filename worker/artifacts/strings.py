@@ -11,7 +11,7 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 def clean(value: str, limit: int = MAX_TEXT) -> str:
     """`value` trimmed, without what jsonb refuses, no longer than `limit` characters."""
-    if not storable(value):
+    if not value.isascii() or "\0" in value:
         value = _UNSTORABLE.sub("", value)
     value = value.strip()
     return value if len(value) <= limit else value[:limit].rstrip()

@@ -5,26 +5,20 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_snake
 
+from worker.cli.parsers import Commands
 from worker.cli.services import Services, opened
 from worker.errors import InvalidInput
 from worker.jobs.payloads import field_errors
 from worker.jobs.views import wire
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Model = TypeVar("Model", bound=BaseModel)
 View = TypeVar("View", bound=BaseModel)
-
-
-def group(commands: Commands, name: str, help_text: str) -> Commands:
-    """Add `switchyard <name> …`, with commands of its own."""
-    parser = commands.add_parser(name, help=help_text, description=help_text)
-    return parser.add_subparsers(title="commands", required=True, metavar="command")
 
 
 def command(

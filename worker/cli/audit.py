@@ -2,8 +2,9 @@
 
 from argparse import Namespace
 
-from worker.cli.arguments import Commands, add_fields, command, from_options
+from worker.cli.arguments import add_fields, command, from_options
 from worker.cli.output import Columns, table, text
+from worker.cli.parsers import Commands
 from worker.cli.services import Services
 from worker.jobs.offences import REMEDIES, AuditQuery, Census
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import orjson
 
-from worker.cli.arguments import Commands
 from worker.cli.output import text
+from worker.cli.parsers import Commands
 from worker.cli.scan import add_source, read_source
 from worker.conflicts.baseline import (
     NAME,

@@ -6,8 +6,9 @@ from argparse import Namespace
 
 from pydantic import SecretStr
 
-from worker.cli.arguments import Commands, add_fields, command, from_options, group
+from worker.cli.arguments import add_fields, command, from_options
 from worker.cli.output import Columns, details, page, text
+from worker.cli.parsers import Commands, group
 from worker.cli.services import Services
 from worker.credentials.model import KINDS
 from worker.credentials.vault import (

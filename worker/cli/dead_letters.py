@@ -2,9 +2,10 @@
 
 from argparse import Namespace
 
-from worker.cli.arguments import Commands, add_fields, command, from_options, group, job_id
+from worker.cli.arguments import add_fields, command, from_options, job_id
 from worker.cli.jobs import with_attempts
 from worker.cli.output import Columns, details, page
+from worker.cli.parsers import Commands, group
 from worker.cli.services import Services
 from worker.errors import InvalidInput
 from worker.jobs.dead_letters import (

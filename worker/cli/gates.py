@@ -3,8 +3,9 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any, get_args
 
-from worker.cli.arguments import Commands, add_fields, command, from_options, group, job_id
+from worker.cli.arguments import add_fields, command, from_options, job_id
 from worker.cli.output import Columns, details, page, table, text
+from worker.cli.parsers import Commands, group
 from worker.cli.services import Services
 from worker.jobs.enqueueing import Enqueued
 from worker.jobs.gate_views import (

@@ -7,8 +7,9 @@ from typing import Any
 
 import orjson
 
-from worker.cli.arguments import Commands, add_fields, command, from_options, group, job_id
+from worker.cli.arguments import add_fields, command, from_options, job_id
 from worker.cli.output import Columns, details, page, table, text
+from worker.cli.parsers import Commands, group
 from worker.cli.services import Services
 from worker.errors import InvalidInput
 from worker.jobs.enqueueing import Enqueued, WantedJob

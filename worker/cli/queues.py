@@ -5,8 +5,9 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from functools import partial
 from typing import Any
 
-from worker.cli.arguments import Commands, add_fields, command, from_options, group
+from worker.cli.arguments import add_fields, command, from_options
 from worker.cli.output import Columns, details, page, table
+from worker.cli.parsers import Commands, group
 from worker.cli.services import Services
 from worker.jobs.overview import ByName, Limits, QueueStatus, WorkerStatus
 from worker.jobs.requests import Pause, Resize

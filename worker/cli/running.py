@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from worker import demo
-from worker.cli.arguments import Commands
+from worker.cli.parsers import Commands
 from worker.database.migrations import migrate
 from worker.demo.push import REPOSITORY
 from worker.errors import SwitchyardError

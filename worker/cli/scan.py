@@ -11,8 +11,8 @@ import orjson
 
 from worker.artifacts import Artifact
 from worker.artifacts.model import Flaw
-from worker.cli.arguments import Commands
 from worker.cli.output import Columns, table
+from worker.cli.parsers import Commands
 from worker.cli.progress import progress_bar
 from worker.conflicts.local import Local, read_local
 

@@ -3,9 +3,10 @@
 from argparse import Namespace
 from typing import Any
 
-from worker.cli.arguments import Commands, add_fields, command, from_options, group
+from worker.cli.arguments import add_fields, command, from_options
 from worker.cli.jobs import payload
 from worker.cli.output import Columns, details, page, table
+from worker.cli.parsers import Commands, group
 from worker.cli.services import Services
 from worker.jobs.enqueueing import Enqueued
 from worker.jobs.overview import ByName

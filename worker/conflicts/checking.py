@@ -16,9 +16,30 @@ RULES_VERSION = 1
 ALL_RULES: tuple[Rule, ...] = (*RULES, UNUSED)
 
 
+class Keys:
+    """The groups of documents, worked out once for each document while this lives."""
+
+    def __init__(self, rules: Sequence[Rule] = RULES) -> None:
+        self._rules = (*rules, UNUSED)
+        self._known: dict[int, tuple[Artifact, list[tuple[str, ...]]]] = {}
+
+    def of(self, artifact: Artifact) -> tuple[str, ...]:
+        """Every group that the document takes part in, sorted."""
+        return tuple(sorted(set().union(*self.by_rule(artifact))))
+
+    def by_rule(self, artifact: Artifact) -> Sequence[tuple[str, ...]]:
+        """For each rule in turn the groups that it gives the document, each once."""
+        # By identity, as comparing records takes long; the record is kept so that its id stays its.
+        known = self._known.get(id(artifact))
+        if known is None:
+            keys = [tuple(dict.fromkeys(rule.keys(artifact))) for rule in self._rules]
+            known = self._known[id(artifact)] = (artifact, keys)
+        return known[1]
+
+
 def keys_of(artifact: Artifact, rules: Sequence[Rule] = RULES) -> tuple[str, ...]:
     """Every group that the document takes part in, sorted."""
-    return tuple(sorted({key for rule in (*rules, UNUSED) for key in rule.keys(artifact)}))
+    return Keys(rules).of(artifact)
 
 
 def affected(
@@ -51,23 +72,25 @@ def check(
     world: World,
     keys: Collection[str] | None = None,
     rules: Sequence[Rule] = RULES,
+    known: Keys | None = None,
 ) -> list[Finding]:
     """What is wrong in the groups named by `keys` (None: in all), by path and line.
 
     `artifacts` must hold all members of those groups, and may hold more. Findings that a document
-    allows are among the answers, marked as suppressed.
+    allows are among the answers, marked as suppressed. `known`, of these rules, spares work.
     """
+    known = known or Keys(rules)
     wanted = None if keys is None else frozenset(keys)
     members = sorted(artifacts, key=lambda artifact: artifact.path)
     suppressions = Suppressions(members)
     found = [
         suppressions.apply(finding)
-        for rule in rules
-        for group in _groups(rule, members, world, wanted)
+        for number, rule in enumerate(rules)
+        for group in _groups(number, known, members, world, wanted)
         for finding in rule.check(group)
     ]
     for artifact in members:
-        if artifact.suppressions and _is_whole(keys_of(artifact, rules), wanted):
+        if artifact.suppressions and _is_whole(known.of(artifact), wanted):
             found += suppressions.unused(artifact, world, rules)
     return distinct(sorted(found, key=_place))
 
@@ -78,11 +101,15 @@ def _is_whole(keys: Collection[str], wanted: frozenset[str] | None) -> bool:
 
 
 def _groups(
-    rule: Rule, members: Sequence[Artifact], world: World, wanted: frozenset[str] | None
+    rule: int,
+    known: Keys,
+    members: Sequence[Artifact],
+    world: World,
+    wanted: frozenset[str] | None,
 ) -> Iterator[Group]:
     groups: defaultdict[str, list[Artifact]] = defaultdict(list)
     for artifact in members:
-        for key in dict.fromkeys(rule.keys(artifact)):
+        for key in known.by_rule(artifact)[rule]:
             if wanted is None or key in wanted:
                 groups[key].append(artifact)
     return (Group(key, group, world) for key, group in groups.items())

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from worker.gates.errors import CheckoutRefused, PreparationFailed, SandboxUnava
 from worker.gates.evaluating import Policy, evaluate
 from worker.gates.model import Evaluation, GateType
 from worker.gates.prepare import Prepared, Preparer
-from worker.gates.sandbox import Limits, Ran, Sandbox
+from worker.gates.sandbox import Egress, Limits, Ran, Sandbox
 from worker.gates.scratch import sweep
 from worker.gates.store import GateSettings
 from worker.gates.text import log_of, plain
@@ -33,8 +33,9 @@ MOST_KEPT_BYTES = 10 * 1024 * MEBIBYTE
 class GateRunner:
     """Runs gates below `scratch`, one instance a process; `seconds` is all the time of a job.
 
-    `tools` are directories of toolchains that every command may read. `unsafe` runs without any
-    isolation: for development only.
+    `tools` are directories of toolchains that every command may read, `trusted` hosts that one
+    with a network may reach although they are not public. `unsafe` runs without any isolation:
+    for development only.
     """
 
     def __init__(
@@ -42,10 +43,14 @@ class GateRunner:
         scratch: Path,
         *,
         tools: Sequence[Path] = (),
+        trusted: Collection[str] = (),
         unsafe: bool = False,
         seconds: float = 900.0,
     ) -> None:
-        self._scratch, self._sandbox = scratch, _ProvenSandbox(tools, unsafe)
+        self._scratch, self._sandbox = (
+            scratch,
+            _ProvenSandbox(tools, Egress(frozenset(trusted)), unsafe),
+        )
         self._cache = DependencyCache(scratch / "dependencies")
         self._seconds, self._swept = seconds - AROUND_SECONDS, float("-inf")
 
@@ -106,12 +111,12 @@ class GateRunner:
 class _ProvenSandbox:
     """Tries the sandbox out when something is to be run, and not before."""
 
-    def __init__(self, tools: Sequence[Path], unsafe: bool) -> None:
-        self._tools, self._unsafe = tuple(tools), unsafe
+    def __init__(self, tools: Sequence[Path], egress: Egress, unsafe: bool) -> None:
+        self._tools, self._egress, self._unsafe = tuple(tools), egress, unsafe
 
     async def proven(self) -> Sandbox:
         """The sandbox. Raises SandboxUnavailable; nothing must be run then."""
-        return await Sandbox.probe(readable=self._tools, unsafe=self._unsafe)
+        return await Sandbox.probe(readable=self._tools, egress=self._egress, unsafe=self._unsafe)
 
     async def run(self, argv: Sequence[str], **how: Any) -> Ran:
         """Run a command. Raises SandboxUnavailable; then nothing was run."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.artifacts.model import Artifact
-from worker.conflicts.checking import RULES_VERSION, affected, check, keys_of, widened
+from worker.conflicts.checking import RULES_VERSION, Keys, affected, check, widened
 from worker.conflicts.ignores import NAME as IGNORING
 from worker.conflicts.ignores import Ignores
 from worker.conflicts.model import Finding
@@ -29,6 +29,7 @@ TOLD_AT_ONCE = 100
 
 REPORT = "switchyard/conflicts"
 LARGEST_IGNORING = 256 * 1024
+MANY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Comparison:
     changed: Sequence[Changed]
     members: Sequence[Artifact]
     keys: Collection[str] | None
+    known: Keys
 
 
 @REGISTRY.handles(ConflictDetection, queue="conflict-detection")
@@ -68,30 +70,35 @@ async def _compare(job: ConflictDetection, standing: Standing, ctx: Context) -> 
 async def _comparison(
     job: ConflictDetection, standing: Standing, snapshot: Snapshot, ctx: Context
 ) -> Comparison:
-    came_or_went = await _came_or_went(job, standing, snapshot)
-    if came_or_went is None:
+    known = Keys()
+    differ = await _differ(job, standing, snapshot)
+    if differ is None:
         everything = await ctx.conflicts.everything(job.project_id, standing.branch)
-        return Comparison(everything, [c.artifact for c in everything if c.artifact], None)
+        return Comparison(everything, [c.artifact for c in everything if c.artifact], None, known)
     changed = await ctx.conflicts.changed(job.project_id, standing.branch)
     old_keys = {key for c in changed for key in c.keys}
     if job.artifact_ids:
         old_keys |= await ctx.conflicts.keys_of(job.project_id, standing.branch, job.artifact_ids)
-    fresh = [c.artifact for c in changed if c.artifact]
-    new_keys = {key for artifact in fresh for key in keys_of(artifact)}
-    keys = affected(old_keys, new_keys, came_or_went, job.story_ids or ())
-    return await _with_members(job, standing, changed, keys, ctx)
+    new_keys = {key for c in changed if c.artifact for key in known.of(c.artifact)}
+    stayed = {c.path for c in changed if c.keys and c.blob_sha}
+    keys = affected(old_keys, new_keys, differ - stayed, job.story_ids or ())
+    return await _with_members(job, standing, changed, keys, known, ctx)
 
 
 async def _with_members(
     job: ConflictDetection,
     standing: Standing,
     changed: Sequence[Changed],
-    keys: Collection[str],
+    keys: frozenset[str],
+    known: Keys,
     ctx: Context,
 ) -> Comparison:
     """With all members of the groups, and of those further ones that allowed conflicts need."""
-    wider = widened(keys, await _members(job, standing, changed, keys, ctx))
-    return Comparison(changed, await _members(job, standing, changed, wider, ctx), wider)
+    members = await _members(job, standing, changed, keys, ctx)
+    wider = widened(keys, members)
+    if wider != keys:
+        members = await _members(job, standing, changed, wider, ctx)
+    return Comparison(changed, members, wider, known)
 
 
 async def _members(
@@ -106,10 +113,10 @@ async def _members(
     return [*fresh, *others]
 
 
-async def _came_or_went(
+async def _differ(
     job: ConflictDetection, standing: Standing, snapshot: Snapshot
-) -> list[str] | None:
-    """The paths that are new or gone since the last comparison; None to compare everything."""
+) -> frozenset[str] | None:
+    """The paths that differ from the last comparison; None to compare everything."""
     base = standing.base
     by_hand = not (job.commit_sha or job.artifact_ids or job.story_ids)
     if by_hand or base is None:
@@ -120,8 +127,7 @@ async def _came_or_went(
     # What git ignores has no key of its own.
     if changes is None or any(c.path.rpartition("/")[2] == IGNORING for c in changes):
         return None
-    # A path that only changed its content is still there; to ask again about it costs little.
-    return [change.path for change in changes]
+    return frozenset(change.path for change in changes)
 
 
 async def _findings(
@@ -130,21 +136,22 @@ async def _findings(
     paths = await snapshot.paths()
     stories = {a.story for a in comparison.members if a.story} | set(job.story_ids or ())
     verdicts = await ctx.conflicts.verdicts(job.project_id, stories)
-    quick = _QuickWorld(paths, None, verdicts)
-    findings = await _check(comparison, quick)
-    if not quick.asked:
-        return findings
+    if comparison.keys is not None:
+        quick = _QuickWorld(paths, None, verdicts)
+        findings = _check(comparison, quick)
+        if not quick.asked:
+            return findings
     ignoring = [path for path in paths if path.rpartition("/")[2] == IGNORING]
     ignores = Ignores(await snapshot.texts(ignoring, max_bytes_each=LARGEST_IGNORING))
     world = TreeWorld(paths, await snapshot.paths_ever(), verdicts, ignores)
-    return await _check(comparison, world)
+    if len(comparison.members) < MANY:
+        return _check(comparison, world)
+    # So that the process stays alive to the others.
+    return await asyncio.to_thread(_check, comparison, world)
 
 
-async def _check(comparison: Comparison, world: TreeWorld) -> list[Finding]:
-    """In a thread where there is much to do, so that the process stays alive to the others."""
-    if comparison.keys is None and len(comparison.members) > 100:
-        return await asyncio.to_thread(check, comparison.members, world, comparison.keys)
-    return check(comparison.members, world, comparison.keys)
+def _check(comparison: Comparison, world: TreeWorld) -> list[Finding]:
+    return check(comparison.members, world, comparison.keys, known=comparison.known)
 
 
 class _QuickWorld(TreeWorld):
@@ -171,7 +178,7 @@ def _checked(
     ctx: Context,
 ) -> Checked:
     documents = [
-        (c.path, c.blob_sha, keys_of(c.artifact) if c.artifact else ())
+        (c.path, c.blob_sha, comparison.known.of(c.artifact) if c.artifact else ())
         for c in comparison.changed
         if c.blob_sha
     ]

@@ -14,6 +14,7 @@ async def retention(job: Retention, ctx: Context) -> Outcome:
     ticks = await ctx.housekeeping.delete_ticks(job.days)
     reports = await ctx.github_reports.forget(job.days)
     return Completed(
-        f"deleted: {deliveries} deliveries, {artifacts} artifacts, {ticks} ticks, {reports} reports",
+        f"deleted: {deliveries} deliveries, {artifacts} artifacts, {ticks} ticks, "
+        f"{reports} reports",
         deliveries=deliveries, artifacts=artifacts, ticks=ticks, reports=reports,
     )  # fmt: skip

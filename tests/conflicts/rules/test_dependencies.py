@@ -49,6 +49,7 @@ def test_a_story_depends_on_nothing_unknown(text: str) -> None:
     [
         {"docs/epics/epic-2.md": "# Epic 2: Tokens\n\n**Status:** Draft\n\n## Story 2.9: Show\n"},
         {"docs/sprint-artifacts/sprint-status.yaml": "development_status:\n  2-9-show: backlog\n"},
+        {"docs/stories/2.7.story.md": story("2.7", body="## Progress: Story 2.9 - Showing\n")},
     ],
 )
 def test_a_planned_story_is_known(told: dict[str, str]) -> None:
@@ -73,6 +74,11 @@ def test_a_story_is_done_before_the_one_it_needs() -> None:
 def test_what_a_done_story_may_name(text: str, status: str) -> None:
     others = {f"docs/stories/{n}.story.md": story(n, status) for n in ("2.1", "2.8")}
     assert findings({PATH: needing(text)} | others, "P2") == []
+
+
+def test_a_review_that_is_complete_keeps_nobody_waiting() -> None:
+    other = {"docs/stories/2.1.story.md": story("2.1", "Code Review Complete")}
+    assert findings({PATH: needing("- Story 2.1 must be merged")} | other, "P2") == []
 
 
 def test_two_stories_wait_for_each_other() -> None:

@@ -111,8 +111,9 @@ def test_a_release_and_what_was_given_up_create_nothing_anew(path: str) -> None:
     assert findings(files, "C1") == []
 
 
-def test_files_that_everybody_touches_are_nobodys() -> None:
-    line = "- `src/lamp/__init__.py` (NEW)"
+@pytest.mark.parametrize("name", ["__init__.py", "index.ts", "schema.prisma", "package.json"])
+def test_files_that_everybody_touches_are_nobodys(name: str) -> None:
+    line = f"- `src/lamp/{name}` (NEW)"
     files = {PATH: listing(line), "docs/stories/1.2.story.md": listing(line, number="1.2")}
     assert findings(files, "C1") == []
 

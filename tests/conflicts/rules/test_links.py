@@ -18,6 +18,11 @@ def test_a_link_to_a_file_that_is_gone() -> None:
     assert found.fix is None
 
 
+def test_a_picture_is_missed_though_pictures_are_seldom_committed() -> None:
+    found = findings(linking("![It](../images/lamp.png)"), "L1")
+    assert brief(found) == [("L1", "warning", [(PATH, 16)])]
+
+
 def test_a_link_to_a_file_that_moved_is_mended() -> None:
     others = ["docs/archive/plans/summer.md"]
     (found,) = findings(linking("See [it](../plans/summer.md#june)."), "L1", others=others)

@@ -41,6 +41,9 @@ def test_an_open_detail_of_a_ticked_task_is_a_warning() -> None:
         "- [ ] Store it (moved to Story 3.1)",
         "- [ ] Post-merge: check the badge",
         "- [ ] Tests as feasible",
+        "- [ ] Option A: store it in a file",
+        "- [ ] Store the key (user action required)",
+        "- [ ] Try it on a real device",
     ],
 )
 def test_work_that_is_put_off_is_not_missing(line: str) -> None:

@@ -46,6 +46,13 @@ def test_the_file_of_the_tracked_name_is_meant_among_several_of_that_number() ->
     assert findings(files, "Y1") == []
 
 
+@pytest.mark.parametrize("name", ["sprint-status.generated.yaml", "sprint-status-backup.yaml"])
+def test_a_copy_of_the_tracker_tracks_nothing(name: str) -> None:
+    (text,) = tracker("1-1-mint: backlog").values()
+    files = {f"{FOLDER}/{name}": text} | file_of("1-1-mint", "done")
+    assert findings(files, "Y1") == []
+
+
 def test_the_second_part_of_a_story_is_not_the_story() -> None:
     files = tracker("1.1-1-mint: done") | file_of("1-1-mint", "draft")
     assert findings(files, "Y1") == []

@@ -57,6 +57,12 @@ def test_an_unknown_word_is_told_once() -> None:
     assert found.message.startswith("3 documents use")
 
 
+def test_another_unknown_word_is_told_apart() -> None:
+    statuses = ["Contented", "Contented (since May)", "Aligned"]
+    files = {f"docs/stories/1.{n}.story.md": story(f"1.{n}", s) for n, s in enumerate(statuses, 1)}
+    assert [f.actual for f in findings(files, "V3")] == ["Contented", "Aligned"]
+
+
 def test_updated_before_created() -> None:
     dates = "creation-date: 2021-11-03\nlast-updated: 2020-11-03\n"
     found = findings(kep("implementable", dates), "D1")

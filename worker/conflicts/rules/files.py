@@ -11,7 +11,9 @@ from worker.conflicts.rules.places import headings_above, name_of
 from worker.conflicts.rules.states import is_done
 
 _UNFILLED = re.compile(r"\.\.\.|x{2,}|yyyy|path/to|your[-_]", re.IGNORECASE)
-_SHARED = re.compile(r"(?:^|/)(?:index|__init__|mod|lib|package|readme|main)\.\w+$", re.IGNORECASE)
+_SHARED = re.compile(
+    r"(?:^|/)(?:index|__init__|mod|lib|package|readme|main|schema)\.\w+$", re.IGNORECASE
+)
 _NOT_FIRST = re.compile(r"\brelease|deployment|[/-](?:failed|archived?|obsolete|old|abandoned)/")
 _PLANNED = re.compile(
     r"\bto (?:be )?(?:create|modif|update|add|change|delete)|plan|propos|expect|suggest|review"

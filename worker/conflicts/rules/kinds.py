@@ -8,7 +8,7 @@ from worker.conflicts.rules.places import stem_of
 
 _ABOUT = re.compile(
     r"\b(?:report|summary|hand-?off(?:-to-\w+)?|overview|decision|reference|analysis|review|notes|plan"
-    r"|index|status|complet(?:e|ion)|context|checklist|results?|update|issues)$"
+    r"|index|status|complet(?:e|ion)|context|checklist|results?|update|issues|guide)$"
 )
 
 

@@ -21,7 +21,8 @@ _LEFT_OUT = re.compile(
     r"|if time|covered (?:by|via|in)|handled (?:by|in)|separate(?:ly)?|(?:next|another|other) story"
     r"|follow[- ]?ups?|manual(?:ly)?|cancell?ed"
     r"|removed|superseded|backlog|blocked|pending|phase 2|v2|todo|maintainer|example"
-    r"|option [a-z0-9])\b|~~",
+    r"|option [a-z0-9]|(?:user|developer|owner|maintainer) action|real device|on-pr"
+    r"|exists? yet)\b|~~",
     re.IGNORECASE,
 )
 _OTHER_LIST = re.compile(

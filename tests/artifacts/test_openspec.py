@@ -32,16 +32,16 @@ def test_requirements_and_scenarios_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "id", "kind"),
+    ("name", "identifier", "kind"),
     [
         ("openspec-proposal.md", "add-waiting-lists", "change"),
         ("openspec-tasks.md", "add-waiting-lists", "tasks"),
         ("openspec-delta.md", "add-waiting-lists/berth-booking", "spec"),
     ],
 )
-def test_documents_of_a_change_join_on_its_name(name: str, id: str, kind: str) -> None:
+def test_documents_of_a_change_join_on_its_name(name: str, identifier: str, kind: str) -> None:
     found = specified(name)
-    assert (found.id, found.kind, found.epic) == (id, kind, "add-waiting-lists")
+    assert (found.id, found.kind, found.epic) == (identifier, kind, "add-waiting-lists")
     assert found.status is None
 
 

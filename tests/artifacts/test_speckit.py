@@ -11,7 +11,7 @@ TASKS = f"specs/{FEATURE}/tasks.md"
 
 
 @pytest.mark.parametrize(
-    ("name", "id", "kind"),
+    ("name", "identifier", "kind"),
     [
         ("speckit-spec.md", FEATURE, "spec"),
         ("speckit-plan.md", FEATURE, "plan"),
@@ -19,9 +19,9 @@ TASKS = f"specs/{FEATURE}/tasks.md"
         ("speckit-data-model.md", f"{FEATURE}/data-model", "design"),
     ],
 )
-def test_documents_of_a_feature_join_on_its_name(name: str, id: str, kind: str) -> None:
+def test_documents_of_a_feature_join_on_its_name(name: str, identifier: str, kind: str) -> None:
     found = specified(name)
-    assert (found.id, found.kind, found.subtype) == (id, kind, "speckit")
+    assert (found.id, found.kind, found.subtype) == (identifier, kind, "speckit")
     assert (found.epic, found.title) == (FEATURE, "Berth reservations")
 
 

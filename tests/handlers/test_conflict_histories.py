@@ -73,7 +73,7 @@ async def test_incremental_equals_full(
     scanner = await Scanner.enrolled(shared_pool, redis, tmp_path)
     commits: list[str] = []
     for changes, onto, compared in pushes:
-        base = commits[-1 - onto % 2] if len(commits) > 1 else (commits or [None])[-1]
+        base = commits[-1 - onto % min(2, len(commits))] if commits else None
         present = scanner.paths(base) if base else set()
         files = {p: c for p, c in changes.items() if c is not None or p in present}
         commits.append(scanner.origin.commit(files, onto=base))

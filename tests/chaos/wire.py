@@ -165,8 +165,8 @@ class _Recorder(ArqRedis):
 
 
 def _file_of(script: str) -> str:
-    found = {path.stem: path.read_text(encoding="utf-8").strip() for path in PRODUCT.rglob("*.lua")}
-    return next(name for name, text in found.items() if script.strip().endswith(text))
+    found = ((path.stem, path.read_text(encoding="utf-8")) for path in PRODUCT.rglob("*.lua"))
+    return next(name for name, text in found if script.strip().endswith(text.strip()))
 
 
 def _command_name(raw: bytes) -> str:

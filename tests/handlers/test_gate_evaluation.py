@@ -15,12 +15,14 @@ import pytest
 
 from tests.handlers.scanning import Scanner, story
 from tests.support import eventually
+from worker.credentials import Cipher, Credentials, CredentialStore
 from worker.errors import PermanentError
 from worker.gates.errors import SandboxUnavailable
 from worker.gates.model import Evaluation
 from worker.gates.running import GateRunner
 from worker.gates.sandbox import bubblewrap
 from worker.gates.store import GateSettings
+from worker.github.logins import TokenLogin
 from worker.handlers.gate_evaluation import gate_evaluation
 from worker.jobs.ids import new_id
 from worker.jobs.model import Completed
@@ -53,6 +55,14 @@ async def evaluate(
     outcome = await gate_evaluation(job, await scanner.context(job_id or new_id()))
     assert isinstance(outcome, Completed)
     return outcome
+
+
+def log_in(scanner: Scanner) -> None:
+    """From now on there is somebody to report to GitHub as."""
+    credentials = Credentials(
+        CredentialStore(scanner.pool), Cipher([]), environment=[TokenLogin("never-sent")]
+    )
+    object.__setattr__(scanner.resources, "credentials", credentials)
 
 
 async def recorded(scanner: Scanner) -> list[dict[str, Any]]:
@@ -108,6 +118,7 @@ async def test_a_check_that_nobody_configured(scanner: Scanner) -> None:
 
 
 async def test_the_report_begins_and_ends_with_the_job(scanner: Scanner) -> None:
+    log_in(scanner)
     sha, job_id = commit(scanner), new_id()
     await evaluate(scanner, sha, job_id)
     [report] = await scanner.pool.fetch("SELECT * FROM github_reports")
@@ -158,6 +169,7 @@ async def counting(scanner: Scanner) -> Counting:
 async def test_what_nobody_vouches_for_is_not_run(
     scanner: Scanner, counting: Counting, trusted: Iterable[str], sender: str | None
 ) -> None:
+    log_in(scanner)
     await trust(scanner, *trusted)
     outcome = await evaluate(scanner, commit(scanner), sender=sender, story_id="1.2")
     [row] = await recorded(scanner)

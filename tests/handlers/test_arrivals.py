@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 
 from tests.handlers.scanning import Scanner
 from tests.handlers.test_histories import CHANGES
@@ -22,7 +23,6 @@ from worker.jobs.model import Completed, JobResult, NewJob, StartedJob
 from worker.jobs.payloads import ArtifactScan
 from worker.jobs.queues import QUEUES
 from worker.jobs.superseding import Superseding
-from worker.redis_pool import connect_redis
 
 
 @dataclass(frozen=True)
@@ -130,16 +130,29 @@ PUSHES = st.lists(
 @given(pushes=PUSHES, data=st.data())
 async def test_the_branch_ends_as_its_newest_push_left_it(
     shared_pool: Pool,
-    redis_url: str,
+    redis: Redis,
     tmp_path: Path,
     pushes: list[tuple[dict[str, bytes | None], int, int]],
     data: st.DataObject,
 ) -> None:
-    redis = connect_redis(redis_url)
     scanner = await Scanner.enrolled(shared_pool, redis, tmp_path)
+    try:
+        await _play(scanner, redis, pushes, data)
+    finally:
+        # An example may end in the midst of a draw.
+        await scanner.resources.close()
+
+
+async def _play(
+    scanner: Scanner,
+    redis: Redis,
+    pushes: list[tuple[dict[str, bytes | None], int, int]],
+    data: st.DataObject,
+) -> None:
     scanner.origin.git("config", "uploadpack.allowAnySHA1InWant", "true")
-    superseding = Superseding(shared_pool, QUEUES, Cancelling(shared_pool, redis))
-    told = Story(scanner, Ledger(shared_pool), Deliveries(shared_pool), superseding)
+    pool = scanner.pool
+    superseding = Superseding(pool, QUEUES, Cancelling(pool, redis))
+    told = Story(scanner, Ledger(pool), Deliveries(pool), superseding)
     history: list[Pushed] = []
     for changes, back, seconds in pushes:
         history.append(told.push(history, changes, back, seconds))
@@ -153,8 +166,6 @@ async def test_the_branch_ends_as_its_newest_push_left_it(
     assert await scanner.stored() == scanner.expected(history[-1].commit)
     await told.end_what_followed()
     assert await _unaccounted(scanner, len(history)) == (len(history), 0, 0)
-    await scanner.resources.close()
-    await redis.aclose()
 
 
 async def _unaccounted(scanner: Scanner, pushes: int) -> tuple[int, int, int]:

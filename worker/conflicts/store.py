@@ -71,11 +71,16 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenConflict:
-    """A conflict that is not resolved; `fresh` if the job that asks has found it."""
+class Counts:
+    """How many conflicts are open and not suppressed, by severity; `new` of them by one job."""
 
-    finding: Finding
-    fresh: bool
+    by_severity: Mapping[str, int]
+    new: int
+
+    @property
+    def persisting(self) -> int:
+        """Those that were open before."""
+        return sum(self.by_severity.values()) - self.new
 
 
 class BaseMoved(Exception):
@@ -144,10 +149,15 @@ class ConflictStore:
             await _check_base(connection, checked)
             return await _record(connection, checked)
 
-    async def open(self, project_id: UUID, branch: str, job_id: UUID) -> list[OpenConflict]:
-        """The open conflicts of a branch, the worst first."""
-        rows = await self._fetch(SQL.open, project_id, branch, job_id)
-        return [OpenConflict(Finding.model_validate_json(r["finding"]), r["fresh"]) for r in rows]
+    async def counts(self, project_id: UUID, branch: str, job_id: UUID) -> Counts:
+        """How many conflicts a branch has, and how many of them this job found."""
+        rows = await self._fetch(SQL.counts, project_id, branch, job_id)
+        return Counts({r["severity"]: r["open"] for r in rows}, sum(r["fresh"] for r in rows))
+
+    async def fresh(self, project_id: UUID, branch: str, job_id: UUID, limit: int) -> list[Finding]:
+        """The errors and warnings that this job found, the worst first."""
+        rows = await self._fetch(SQL.fresh, project_id, branch, job_id, limit)
+        return [Finding.model_validate_json(r["finding"]) for r in rows]
 
     async def _fetch(self, sql: str, *arguments: Any) -> list[Any]:
         async with unavailable_as_error():

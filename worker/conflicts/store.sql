@@ -105,8 +105,16 @@ ON CONFLICT (project_id, branch, fingerprint) DO UPDATE SET
     found_by = CASE WHEN c.resolved_at IS NULL THEN c.found_by ELSE excluded.found_by END,
     resolved_commit = NULL, resolved_at = NULL
 
--- name: open
--- The open conflicts of a branch, the worst first, and whether this job ($3) found them.
-SELECT finding::text AS finding, found_by = $3 AS fresh
-FROM conflicts WHERE project_id = $1 AND branch = $2 AND resolved_at IS NULL
-ORDER BY array_position('{error,warning,info}', severity), fingerprint
+-- name: counts
+-- How many conflicts are open on a branch and not suppressed, and how many of them job $3 found.
+SELECT severity, count(*) AS open, count(*) FILTER (WHERE found_by = $3) AS fresh
+FROM conflicts
+WHERE project_id = $1 AND branch = $2 AND resolved_at IS NULL AND suppressed IS NULL
+GROUP BY severity
+
+-- name: fresh
+-- The errors and warnings that job $3 found, errors first, at most $4.
+SELECT finding::text AS finding FROM conflicts
+WHERE project_id = $1 AND branch = $2 AND resolved_at IS NULL AND suppressed IS NULL
+  AND found_by = $3 AND severity <> 'info'
+ORDER BY severity, fingerprint LIMIT $4

@@ -1,7 +1,6 @@
 """Compare the documents of a branch: what changed since last time, and what that touches."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from worker.conflicts.checking import RULES_VERSION, Keys, affected, check, wide
 from worker.conflicts.ignores import NAME as IGNORING
 from worker.conflicts.ignores import Ignores
 from worker.conflicts.model import Finding
-from worker.conflicts.store import BaseMoved, Changed, Checked, OpenConflict, Standing
+from worker.conflicts.store import BaseMoved, Changed, Checked, Standing
 from worker.conflicts.world import TreeWorld
 from worker.errors import TransientError
 from worker.git import Snapshot, branch_ref
@@ -62,9 +61,8 @@ async def _compare(job: ConflictDetection, standing: Standing, ctx: Context) -> 
     findings = await _findings(job, comparison, snapshot, ctx)
     ctx.progress(80, "recording")
     resolved = await ctx.conflicts.save(_checked(job, standing, comparison, findings, ctx))
-    found = await ctx.conflicts.open(job.project_id, standing.branch, ctx.job.id)
     await ctx.reports.touch(job.project_id, standing.commit_sha, REPORT, ctx.job.id)
-    return _outcome(standing, found, resolved)
+    return await _outcome(job, standing, resolved, ctx)
 
 
 async def _comparison(
@@ -189,17 +187,19 @@ def _checked(
     )  # fmt: skip
 
 
-def _outcome(standing: Standing, found: Sequence[OpenConflict], resolved: int) -> Completed:
-    counted = [c for c in found if c.finding.suppressed is None]
-    fresh = [c.finding for c in counted if c.fresh]
-    severities = Counter(c.finding.severity for c in counted)
-    told = [f for f in fresh if f.severity != "info"][:TOLD_AT_ONCE]
+async def _outcome(
+    job: ConflictDetection, standing: Standing, resolved: int, ctx: Context
+) -> Completed:
+    found = (job.project_id, standing.branch, ctx.job.id)
+    counts = await ctx.conflicts.counts(*found)
+    fresh = await ctx.conflicts.fresh(*found, TOLD_AT_ONCE) if counts.new else []
     return Completed(
-        f"conflicts: {len(fresh)} new, {len(counted) - len(fresh)} persisting, {resolved} resolved",
-        events=[("conflict_detected", _told(f, standing)) for f in told],
-        new=len(fresh), persisting=len(counted) - len(fresh), resolved=resolved,
-        errors=severities["error"], warnings=severities["warning"], infos=severities["info"],
-        branch=standing.branch, commit_sha=standing.commit_sha,
+        f"conflicts: {counts.new} new, {counts.persisting} persisting, {resolved} resolved",
+        events=[("conflict_detected", _told(f, standing)) for f in fresh],
+        new=counts.new, persisting=counts.persisting, resolved=resolved,
+        errors=counts.by_severity.get("error", 0), warnings=counts.by_severity.get("warning", 0),
+        infos=counts.by_severity.get("info", 0), branch=standing.branch,
+        commit_sha=standing.commit_sha,
     )  # fmt: skip
 
 

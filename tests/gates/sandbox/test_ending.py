@@ -142,15 +142,15 @@ async def test_a_worker_killed_at_any_moment_leaves_nothing(
     start_worker.send_signal(signal.SIGKILL)
     start_worker.wait()
     await eventually(lambda: [p for p in bearers(token) if runs_program(p)] == [])
+
     # What waits for a worker that is gone has run nothing, and ends when another one starts a run:
     # the first that comes after it began to wait.
-    await eventually(lambda: ended_by_another(token))
+    async def none_is_left() -> bool:
+        await Sandbox.probe(readable=TOOLS)
+        return bearers(token) == []
 
-
-async def ended_by_another(token: str) -> bool:
-    """Whether nothing with this token is left after another worker has tried its sandbox."""
-    await Sandbox.probe(readable=TOOLS)
-    return bearers(token) == []
+    ended: bool = await eventually(none_is_left)
+    assert ended
 
 
 async def test_a_run_leaves_no_room_group_or_descriptor(sandbox: Sandbox, tree: Path) -> None:

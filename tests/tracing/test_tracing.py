@@ -173,7 +173,8 @@ async def test_a_collector_that_hangs_holds_up_nobody(
     started = time.perf_counter()
     for _ in range(1000):
         told(tracing, "completed")
-    assert time.perf_counter() - started < 1.0
+    # Even one wait for an answer would last until the collector is released, at the test's end.
+    assert time.perf_counter() - started < 8.0
     started = time.perf_counter()
     await tracing.close()
     assert 0.25 < time.perf_counter() - started < 2.0

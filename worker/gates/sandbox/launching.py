@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,8 +21,11 @@ SET_UP_SECONDS = 20.0
 END_SECONDS = 5.0
 NICENESS = 10
 STREAM_LIMIT = 1024 * 1024
-# Reads one line before it becomes the command, which then finds nothing to read.
-_WAITING = 'read -r _; exec "$@" </dev/null'
+# Reads one line before it becomes the command, which then finds nothing to read. When the worker
+# is gone there is none, and it ends: what nobody watches must not run.
+_WAITING = ("/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh")
+# bubblewrap waits for the first byte, and what becomes the command for a line.
+_GO = b"\n\n"
 
 
 @dataclass
@@ -52,7 +55,7 @@ class Launched:
     def release(self) -> None:
         """Let the command run, unless what was to become it has ended."""
         with suppress(BrokenPipeError):
-            os.write(self.gate, b"\n")
+            os.write(self.gate, _GO)
         self._shut()
 
     async def wait(self) -> None:
@@ -124,10 +127,15 @@ async def launch(
     if (calls := open_filter()) is not None:
         wired["--seccomp"] = calls
     line = command(
-        bwrap, view, argv, directory=directory, environment=environment, descriptors=wired
+        bwrap,
+        view,
+        (*_WAITING, *argv),
+        directory=directory,
+        environment=environment,
+        descriptors=wired,
     )
     try:
-        tree = await _start(line, apart, stdin=DEVNULL, pass_fds=tuple(wired.values()))
+        tree = await _start(line, apart, stdin=gate_out, pass_fds=tuple(wired.values()))
     except BaseException:
         os.close(facts)
         os.close(gate)
@@ -144,8 +152,9 @@ async def launch_bare(
     """Start `argv` without isolation."""
     gate_out, gate = os.pipe()
     try:
-        line = ["/bin/sh", "-c", _WAITING, "sh", *argv]
-        tree = await _start(line, apart, stdin=gate_out, cwd=directory, environment=environment)
+        tree = await _start(
+            (*_WAITING, *argv), apart, stdin=gate_out, cwd=directory, environment=environment
+        )
     except BaseException:
         os.close(gate)
         raise

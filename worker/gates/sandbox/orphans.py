@@ -1,7 +1,7 @@
 """Ends what a killed worker may have left: bubblewrap that waits for a parent that is gone.
 
 From the moment that it runs anything, everything dies with the worker. Killed in the few
-milliseconds before, it can leave one process that waits forever and does nothing.
+milliseconds before, it can leave one process that waits, or ends without having run anything.
 """
 
 import os

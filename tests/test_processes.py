@@ -4,7 +4,9 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -149,3 +151,21 @@ def bearers(mark: str) -> list[int]:
         except psutil.Error:
             continue
     return found
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing() -> None:
+    """Whenever the cancellation comes: also while asyncio is still making the process."""
+    seconds = str(600 + uuid4().int % 10**6 / 10**6)
+    for wait in (0.0, 0.001, 0.002, 0.005, 0.01, 0.02):
+        starting = asyncio.create_task(
+            start(
+                "sh", "-c", f"sleep {seconds} & sleep {seconds}",
+                environment={"PATH": os.environ["PATH"]}, stdout=PIPE,
+            )
+        )  # fmt: skip
+        await asyncio.sleep(wait)
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await (await starting).end(0.0)
+    named = psutil.process_iter(["cmdline"])
+    assert [p for p in named if (p.info["cmdline"] or [])[:2] == ["sleep", seconds]] == []

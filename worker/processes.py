@@ -23,6 +23,9 @@ _PROC = Path("/proc")
 # A tree that keeps growing while it is being killed is killed faster than it grows.
 MOST_SWEEPS = 100
 SWEEP_PAUSE_SECONDS = 0.002
+# A process that is becoming another program has no environment to be read for a moment. A few
+# have none for good, and are waited for no longer than this.
+UNCLEAR_SWEEPS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +60,37 @@ class Tree:
 
 
 async def start(*command: str, environment: Mapping[str, str], **options: Any) -> Tree:
-    """Start a command as the root of a tree; `options` go to `create_subprocess_exec`."""
+    """Start a command as the root of a tree; `options` go to `create_subprocess_exec`.
+
+    If the caller is cancelled meanwhile, all that was started is ended first.
+    """
     mark = uuid4().hex
-    process = await asyncio.create_subprocess_exec(
-        *command, env={**environment, MARK: mark}, start_new_session=True, **options
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command, env={**environment, MARK: mark}, start_new_session=True, **options
+        )
     )
-    return Tree(process, mark)
+    try:
+        return Tree(await asyncio.shield(starting), mark)
+    except asyncio.CancelledError:
+        # asyncio itself would kill the one process, and wait for what that has started.
+        await asyncio.shield(asyncio.ensure_future(_abandon(starting, mark)))
+        raise
+
+
+async def _abandon(starting: "asyncio.Future[Process]", mark: str) -> None:
+    with suppress(OSError):
+        await Tree(await starting, mark).end(0.0)
 
 
 def kill_marked(mark: str) -> None:
     """Kill every process that bears this mark, until there is none. Takes milliseconds."""
     needle = f"{MARK}={mark}".encode()
+    unclear_sweeps = 0
     for _ in range(MOST_SWEEPS):
-        if not [pid for pid in _processes() if _kill_if_marked(pid, needle)]:
+        found = {_kill_if_marked(pid, needle) for pid in _processes()}
+        unclear_sweeps = 0 if True in found else unclear_sweeps + 1
+        if found == {False} or unclear_sweeps > UNCLEAR_SWEEPS:
             return
         time.sleep(SWEEP_PAUSE_SECONDS)
 
@@ -79,17 +100,22 @@ def _processes() -> Iterator[int]:
         yield from (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal())
 
 
-def _kill_if_marked(pid: int, needle: bytes) -> bool:
+def _kill_if_marked(pid: int, needle: bytes) -> bool | None:
+    """Whether it bore the mark; None: that cannot be told just now."""
     # The handle first: a number may be given to another process between looking and killing.
     try:
         handle = os.pidfd_open(pid)
     except OSError:
         return False
     try:
-        variables = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
-        if needle in variables:
+        environment = (_PROC / str(pid) / "environ").read_bytes()
+        if not environment:
+            # What has no program is the kernel's own, or has ended.
+            return None if (_PROC / str(pid) / "exe").readlink() else False
+        marked = needle in environment.split(b"\0")
+        if marked:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
-        return needle in variables
+        return marked
     except OSError:
         return False
     finally:

@@ -23,9 +23,6 @@ _PROC = Path("/proc")
 # A tree that keeps growing while it is being killed is killed faster than it grows.
 MOST_SWEEPS = 100
 SWEEP_PAUSE_SECONDS = 0.002
-# A process that is becoming another program has no environment to be read for a moment. A few
-# have none for good, and are waited for no longer than this.
-UNCLEAR_SWEEPS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +83,8 @@ async def _abandon(starting: "asyncio.Future[Process]", mark: str) -> None:
 def kill_marked(mark: str) -> None:
     """Kill every process that bears this mark, until there is none. Takes milliseconds."""
     needle = f"{MARK}={mark}".encode()
-    unclear_sweeps = 0
     for _ in range(MOST_SWEEPS):
-        found = {_kill_if_marked(pid, needle) for pid in _processes()}
-        unclear_sweeps = 0 if True in found else unclear_sweeps + 1
-        if found == {False} or unclear_sweeps > UNCLEAR_SWEEPS:
+        if not [pid for pid in _processes() if _kill_if_marked(pid, needle)]:
             return
         time.sleep(SWEEP_PAUSE_SECONDS)
 
@@ -100,22 +94,17 @@ def _processes() -> Iterator[int]:
         yield from (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal())
 
 
-def _kill_if_marked(pid: int, needle: bytes) -> bool | None:
-    """Whether it bore the mark; None: that cannot be told just now."""
+def _kill_if_marked(pid: int, needle: bytes) -> bool:
     # The handle first: a number may be given to another process between looking and killing.
     try:
         handle = os.pidfd_open(pid)
     except OSError:
         return False
     try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
-        if not environment:
-            # What has no program is the kernel's own, or has ended.
-            return None if (_PROC / str(pid) / "exe").readlink() else False
-        marked = needle in environment.split(b"\0")
-        if marked:
+        variables = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        if needle in variables:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
-        return marked
+        return needle in variables
     except OSError:
         return False
     finally:

@@ -24,6 +24,21 @@ LOGICAL_DATABASES = 16
 EMPTY = """
 DELETE FROM events; DELETE FROM jobs; DELETE FROM webhook_events; DELETE FROM workers;
 DELETE FROM projects; DELETE FROM schedules; DELETE FROM queue_controls; DELETE FROM credentials;
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM organisations) THEN
+        DELETE FROM feature_flags; DELETE FROM api_keys; DELETE FROM usage_batches;
+        DELETE FROM usage_counters; DELETE FROM usage_history; DELETE FROM usage_periods;
+        DELETE FROM usage_limits; DELETE FROM usage_thresholds; DELETE FROM automatic_actions;
+        DELETE FROM notification_preferences; DELETE FROM notifications;
+        DELETE FROM outgoing_endpoints; DELETE FROM outgoing_messages; DELETE FROM organisations;
+    END IF;
+    DELETE FROM usage_summaries;
+    IF EXISTS (SELECT FROM audit_events) THEN
+        ALTER TABLE audit_events DISABLE TRIGGER USER;
+        DELETE FROM audit_events;
+        ALTER TABLE audit_events ENABLE TRIGGER USER;
+    END IF;
+END $$;
 """
 
 

@@ -1,6 +1,7 @@
 """Settings: every variable, every fault at once, and no secret in any text."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,19 @@ VARIABLES: list[tuple[str, str, Any]] = [
     ("GATE_SCRATCH_DIR", "/var/cache/gates", Path("/var/cache/gates")),
     ("GATE_TRUSTED_HOSTS", "a.example, b:8081", ["a.example", "b:8081"]),
     ("GATE_TOOLS", "/opt/node, /opt/go", [Path("/opt/node"), Path("/opt/go")]),
+    ("RESEND_API_KEY", "re_x", "re_x"),
+    ("RESEND_API_URL", "http://127.0.0.1:9/", "http://127.0.0.1:9"),
+    ("RESEND_RATE_PER_SECOND", "5", 5),
+    ("SMTP_URL", "smtps://u:p@h:465", "smtps://u:p@h:465"),
+    ("EMAIL_FROM", "a@example.com", "a@example.com"),
+    ("EMAIL_OUTBOX_DIR", "/var/outbox", Path("/var/outbox")),
+    (
+        "WEBHOOK_ALLOWED_NETWORKS",
+        "127.0.0.0/8, fd00::/8",
+        [ip_network("127.0.0.0/8"), ip_network("fd00::/8")],
+    ),
+    ("USAGE_CALLS_PER_MINUTE", "60", 60),
+    ("KEY_CHECKS_PER_MINUTE", "90", 90),
     ("API_TOKEN", "t", "t"),
     ("GIT_CACHE_DIR", "/var/cache/x", Path("/var/cache/x")),
     ("GIT_PROTOCOLS", "https,file", ["https", "file"]),
@@ -52,6 +66,9 @@ DEFAULTS: dict[str, Any] = {
     "shutdown_timeout_ms": 30_000, "worker_queues": None, "github_webhook_secret": [],
     "github_app_id": None, "github_app_private_key": None, "credential_encryption_key": [],
     "github_api_url": "https://api.github.com", "gate_sandbox": "required", "gate_tools": [],
+    "resend_api_key": None, "resend_api_url": "https://api.resend.com", "smtp_url": None,
+    "resend_rate_per_second": 2, "email_from": None, "webhook_allowed_networks": [],
+    "usage_calls_per_minute": 12_000, "key_checks_per_minute": 60_000,
     "github_token": None, "api_token": None, "git_protocols": ["https"],
     "database_unpooled_url": None, "sla_alert_url": None,
     "otel_exporter_otlp_endpoint": None, "queue_overrides": {},
@@ -71,6 +88,10 @@ WRONG: list[tuple[str, str]] = [
     ("CREDENTIAL_ENCRYPTION_KEY", "hunter2-pw-é"),
     ("SLA_ALERT_URL", "ftp://u:hunter2-pw@h"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://u:hunter2-pw@h"),
+    ("SMTP_URL", "http://u:hunter2-pw@h"),
+    ("RESEND_API_URL", "hunter2-pw"),
+    ("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8,hunter2-pw"),
+    ("USAGE_CALLS_PER_MINUTE", "0"),
     ("PORT", "65536"),
     ("HEALTH_CHECK_PORT", "http"),
     ("LOG_LEVEL", "loud"),
@@ -105,7 +126,7 @@ def test_the_table_has_every_field() -> None:
 
 @pytest.mark.parametrize(("variable", "text", "value"), VARIABLES)
 def test_a_field_comes_from_its_variable(variable: str, text: str, value: Any) -> None:
-    settings = loaded(**{**APP, variable: text})
+    settings = loaded(**{**APP, "EMAIL_FROM": "a@example.com", variable: text})
     assert revealed(getattr(settings, variable.lower())) == value
 
 
@@ -113,6 +134,12 @@ def test_a_field_comes_from_its_variable(variable: str, text: str, value: Any) -
 def test_an_app_needs_its_id_and_its_key(variable: str) -> None:
     told = problems(NEEDED | {variable: "1"})
     assert told == ["GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are needed together"]
+
+
+@pytest.mark.parametrize("variable", ["RESEND_API_KEY", "SMTP_URL"])
+def test_emails_need_an_address_to_come_from(variable: str) -> None:
+    [told] = problems(NEEDED | {variable: "smtp://h"})
+    assert told.startswith("EMAIL_FROM is required")
 
 
 @pytest.mark.parametrize("field", DEFAULTS)
@@ -130,7 +157,7 @@ def test_the_processes_own_environment_is_the_source(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(("variable", "text"), WRONG)
 def test_a_wrong_value_is_one_line_that_names_its_variable_alone(variable: str, text: str) -> None:
-    [problem] = problems(NEEDED | {variable: text})
+    [problem] = problems(NEEDED | {"EMAIL_FROM": "a@example.com", variable: text})
     assert problem.startswith(f"{variable}:")
     assert "\n" not in problem
     assert "hunter2-pw" not in problem
@@ -210,11 +237,14 @@ SECRETS = {
     "API_TOKEN": "token-of-the-api",
     "SLA_ALERT_URL": "https://u:pw-of-alerts@hooks.example/services/path-of-alerts?key=key-of-alerts",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "https://u:pw-of-collector@collector.example",
+    "RESEND_API_KEY": "key-of-resend",
+    "SMTP_URL": "smtps://u:pw-of-mail@mail.example",
+    "EMAIL_FROM": "a@example.com",
 }
 TEXTS = {
     "pw-of-database", "pw-of-unpooled", "pw-of-redis", "webhook-secret-one", "webhook-secret-two",
     "token-of-github", "token-of-the-api", "pw-of-alerts", "/services/path-of-alerts",
-    "key=key-of-alerts", SECRETS["SLA_ALERT_URL"], "pw-of-collector",
+    "key=key-of-alerts", SECRETS["SLA_ALERT_URL"], "pw-of-collector", "key-of-resend", "pw-of-mail",
 }  # fmt: skip
 
 
@@ -246,21 +276,18 @@ def test_no_secret_is_in_the_text_of_the_checks_own_error() -> None:
     assert "hunter2-pw" not in str(refused.value)
 
 
-def example() -> tuple[set[str], set[str]]:
-    """The variables of `.env.example`: those in use, and those reserved."""
+def example() -> set[str]:
+    """The variables of `.env.example`."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    in_use, _, reserved = text.partition("# --- Reserved")
-    names = re.compile(r"^#?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
-    return set(names.findall(in_use)), set(names.findall(reserved))
+    return set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", text, re.MULTILINE))
 
 
-def test_the_example_names_every_variable_that_is_read_and_reserves_the_others() -> None:
-    in_use, reserved = example()
+def test_the_example_names_every_variable_that_is_read() -> None:
+    in_use = example()
     read = {name for name, _, _ in VARIABLES}
     overrides = {n for n in in_use if n.startswith("QUEUE_")}
     assert in_use - overrides - {"POSTGRES_PASSWORD"} == read
     assert overrides
-    assert not reserved & read
 
 
 def test_the_example_is_valid_once_the_secret_is_filled_in() -> None:

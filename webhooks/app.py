@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from webhooks import api
+from webhooks.api.routes import SERVED
 from webhooks.auth import require_token
 from webhooks.github import endpoint
 from webhooks.middleware import add_headers, errors_as_json
@@ -20,6 +21,7 @@ def create_app(resources: Resources) -> web.Application:
     app.on_response_prepare.append(add_headers)
     app.router.add_post(endpoint.PATH, endpoint.receive)
     api.add_routes(app.router)
+    app[SERVED] = {(r.method, r.path): r for r in api.ROUTES}
     api.openapi.serve(app, api.DESCRIBED)
     add_health_routes(app, resources.health)
     return app

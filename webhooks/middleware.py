@@ -1,5 +1,6 @@
 """Every error as JSON, once; and the headers that every answer has."""
 
+import math
 import secrets
 
 import structlog
@@ -20,6 +21,7 @@ STATUSES: dict[type[errors.SwitchyardError], int] = {
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
+    errors.RateLimited: 429,
     errors.RecordUnavailable: 503,
     errors.Overloaded: 503,
 }
@@ -51,7 +53,10 @@ def response_to(error: Exception, method: str, path: str) -> web.Response:
     if status is None or not isinstance(error, errors.SwitchyardError):
         return _unexpected(error, method, path)
     fields = error.fields if isinstance(error, errors.InvalidInput) else None
-    return error_response(status, error.code, error.message, fields, _MORE_HEADERS.get(status))
+    headers = _MORE_HEADERS.get(status)
+    if isinstance(error, errors.RateLimited):
+        headers = {"Retry-After": str(math.ceil(error.retry_after))}
+    return error_response(status, error.code, error.message, fields, headers)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -12,12 +12,14 @@ from webhooks.bodies import Bodies
 from webhooks.github.intake import Intake
 from webhooks.ringer import Ringer
 from webhooks.superseder import Superseder
+from worker.cipher import Cipher
 from worker.database.migrations import check_schema
 from worker.database.pool import Pool, connect_pool
 from worker.health import Health
 from worker.jobs.cancelling import Cancelling
 from worker.jobs.deliveries import Deliveries
 from worker.jobs.events import Publisher
+from worker.jobs.planning import Planner
 from worker.jobs.projects import Projects
 from worker.jobs.queues import Queue, configured
 from worker.jobs.ring import Bell
@@ -41,6 +43,8 @@ class Resources:
     ringer: Ringer
     projects: Projects
     steering: Steering
+    planner: Planner
+    cipher: Cipher
     intake: Intake
     tracing: Tracing
     streams: asyncio.Semaphore
@@ -92,6 +96,8 @@ def _resources(settings: Settings, pool: Pool, redis: ArqRedis) -> Resources:
         ringer=ringer,
         projects=projects,
         steering=Steering.over(pool, redis, ringer, queues, by_hand=not settings.is_production),
+        planner=Planner(queues),
+        cipher=Cipher([key.get_secret_value() for key in settings.credential_encryption_key]),
         tracing=tracing,
         streams=asyncio.Semaphore(MAX_STREAMS),
         intake=Intake(

@@ -9,6 +9,7 @@ SwitchyardError
 ├── Conflict                409: the thing is not in a state that allows this
 ├── TooLarge                413: over a stated limit
 ├── UnsupportedMedia        415: a content type that is not accepted
+├── RateLimited             429: too many calls; `retry_after` seconds until the next
 ├── RecordUnavailable       503: Postgres cannot be reached; nothing was accepted
 ├── Overloaded              503: too much in flight; try again shortly
 ├── TransientError          a job failed in a way that another attempt may mend
@@ -82,6 +83,16 @@ class UnsupportedMedia(SwitchyardError):
     """A content type that is not accepted."""
 
     code = "unsupported_media_type"
+
+
+class RateLimited(SwitchyardError):
+    """Too many calls. `retry_after` is in seconds."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class RecordUnavailable(SwitchyardError):

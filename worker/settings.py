@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     field_validator,
@@ -31,6 +32,7 @@ def _comma_separated(value: object) -> object:
 
 Listed = BeforeValidator(_comma_separated)
 Port = Annotated[int, Field(ge=0, le=65535)]
+CallsPerMinute = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
 class Settings(BaseModel):
@@ -60,6 +62,15 @@ class Settings(BaseModel):
     gate_scratch_dir: Path = Path(tempfile.gettempdir()) / "switchyard-gates"
     gate_tools: Annotated[list[Path], Listed] = []
     gate_trusted_hosts: Annotated[list[str], Listed] = []
+    resend_api_key: SecretStr | None = None
+    resend_api_url: str = "https://api.resend.com"
+    resend_rate_per_second: Annotated[int, Field(ge=1, le=1000)] = 2
+    smtp_url: SecretStr | None = None
+    email_from: str | None = None
+    email_outbox_dir: Path = Path(tempfile.gettempdir()) / "switchyard-outbox"
+    webhook_allowed_networks: Annotated[list[IPvAnyNetwork], Listed] = []
+    usage_calls_per_minute: CallsPerMinute = 12_000
+    key_checks_per_minute: CallsPerMinute = 60_000
     api_token: SecretStr | None = None
     git_cache_dir: Path = Path(tempfile.gettempdir()) / "switchyard-git"
     git_protocols: Annotated[list[str], Listed] = ["https"]
@@ -90,7 +101,7 @@ class Settings(BaseModel):
                 raise ValueError(f"key {number} is not 32 bytes in URL-safe base64")
         return value
 
-    @field_validator("github_api_url")
+    @field_validator("github_api_url", "resend_api_url")
     @classmethod
     def _api_scheme(cls, value: str) -> str:
         if urlsplit(value).scheme not in ("https", "http"):
@@ -102,6 +113,11 @@ class Settings(BaseModel):
     def _lines(cls, value: object) -> object:
         # Where an environment variable cannot hold several lines they are written as \n.
         return value.replace("\\n", "\n") if isinstance(value, str) else value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(value, {"smtp", "smtps"}, "smtps://user:password@mail.example:465")
 
     @field_validator("sla_alert_url")
     @classmethod
@@ -127,7 +143,7 @@ class Settings(BaseModel):
         """Every text that must never be seen in a log."""
         single = [
             self.github_token, self.api_token, self.sla_alert_url, self.github_app_private_key,
-            *self.credential_encryption_key,
+            self.resend_api_key, *self.credential_encryption_key,
         ]  # fmt: skip
         passwords = [urlsplit(u.get_secret_value()).password for u in self._addresses()]
         return [
@@ -139,7 +155,7 @@ class Settings(BaseModel):
     def _addresses(self) -> list[SecretStr]:
         urls = (
             self.database_url, self.database_unpooled_url, self.redis_url, self.sla_alert_url,
-            self.otel_exporter_otlp_endpoint,
+            self.otel_exporter_otlp_endpoint, self.smtp_url,
         )  # fmt: skip
         return [u for u in urls if u]
 
@@ -195,6 +211,8 @@ def load_settings(
     problems = _webhook_secret_problems(given) if needs_webhook_secret else []
     if ("github_app_id" in given) != ("github_app_private_key" in given):
         problems.append("GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are needed together")
+    if not given.keys().isdisjoint({"resend_api_key", "smtp_url"}) and "email_from" not in given:
+        problems.append("EMAIL_FROM is required where emails are sent: the address they come from")
     if given.get("environment") == "production" and "api_token" not in given:
         problems.append("API_TOKEN is required when ENVIRONMENT is production")
     overrides, override_problems = _queue_overrides(source)

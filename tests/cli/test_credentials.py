@@ -12,7 +12,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.cli.conftest import Switchyard
-from worker.credentials.cipher import key_id
+from worker.cipher import key_id
 from worker.database.pool import Pool
 from worker.jobs.ids import new_id
 from worker.jobs.projects import Projects

@@ -7,8 +7,8 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.cipher import key_id
 from worker.credentials import Cipher, Owner, Unopenable
-from worker.credentials.cipher import key_id
 from worker.credentials.model import Label
 from worker.errors import ConfigurationError
 

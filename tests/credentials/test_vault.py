@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import ValidationError
 
 from tests.credentials.conftest import KEY, Safe
+from worker.cipher import key_id
 from worker.credentials import vault
-from worker.credentials.cipher import key_id
 from worker.credentials.vault import CredentialQuery, NewCredential, Place
 from worker.errors import ConfigurationError, InvalidInput, NotFound
 from worker.git import Credential

@@ -20,7 +20,8 @@ POLICY: dict[str, tuple[set[str], int, int, float, float | None, list[float]]] =
     "refactoring": ({"refactoring"}, 2, 5, 20 * MINUTE, 10 * MINUTE, [5]),
     "test-generation": ({"test_generation"}, 2, 5, 20 * MINUTE, 10 * MINUTE, [5]),
     "indexing": ({"index", "blueprint"}, 3, 5, 10 * MINUTE, 5 * MINUTE, [2, 4]),
-    "webhooks": ({"webhook_delivery"}, 6, 50, 30, 5, [1, 2, 4, 8, 16]),
+    "webhooks": ({"webhook_delivery"}, 6, 50, 35, 5, [1, 2, 4, 8, 16]),
+    "webhook-probes": ({"endpoint_probe"}, 1, 5, 35, None, []),
     "github-reports": (
         {"github_report", "missed_deliveries", "report_sweep"}, 6, 20, 60, 30, [2, 4, 8, 16, 32],
     ),

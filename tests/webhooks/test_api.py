@@ -25,8 +25,16 @@ DATA: dict[str, dict[str, Any]] = {
     "missed_deliveries": {},
     "report_sweep": {},
     "cleanup": {"task": "old_clones"},
-    "audit_event": {"event": {"who": "me"}},
-    "usage_ingestion": {"orgId": "o", "events": [{"n": 1}], "batchId": "b"},
+    "endpoint_probe": {"endpointId": PROJECT},
+    "audit_event": {
+        "event": {
+            "id": "e", "action": "invoice.sent", "actor": {"type": "user", "id": "ada"},
+            "occurredAt": "2026-03-29T00:00:00Z", "context": {}, "metadata": {},
+        }
+    },
+    "usage_ingestion": {
+        "orgId": "o", "events": [{"metric": "api.calls", "quantity": 1}], "batchId": "b",
+    },
     "notification": {"orgId": "o", "type": "limit_exceeded", "data": {}},
     "auto_action": {"orgId": "o", "action": "block_api_key", "targetId": "k", "reason": "abuse"},
     "period_rollover": {},

@@ -127,7 +127,7 @@ async def test_what_cannot_steer_a_job_names_the_field(
 
 
 async def test_an_organisation_must_be_that_of_the_payload(service: Service) -> None:
-    data = {"orgId": "one", "events": [{}], "batchId": "b"}
+    data = {"orgId": "one", "events": [{"metric": "api.calls"}], "batchId": "b"}
     answer = await service.call(
         "POST", "/api/jobs/enqueue",
         json={"queue": "flagship:usage", "data": data, "orgId": "two"},

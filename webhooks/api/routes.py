@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -26,7 +26,9 @@ class Route:
 
     `also` has the answers of further statuses, `errors` the refusals that only this route has: what
     follows from a path, a query or a body (400, 404, 413, 415) is understood. A route without a
-    handler is served elsewhere, and only described here. `open_to_all`: it needs no token.
+    handler is served elsewhere, and only described here. `open_to_all`: it needs no token;
+    `open_to_keys`: an organisation's API key will do, for what is its own. `limit` names the rate
+    at which a caller may call it. `audit` is the action that the audit log records of a call.
     """
 
     method: str
@@ -42,6 +44,9 @@ class Route:
     headers: tuple[Parameter, ...] = ()
     media_type: str = "application/json"
     open_to_all: bool = False
+    open_to_keys: bool = False
+    limit: Literal["usage", "checks"] | None = None
+    audit: str | None = None
 
     @property
     def path_parameters(self) -> list[str]:
@@ -52,3 +57,14 @@ class Route:
         """Serve it, unless it is served elsewhere."""
         if self.handler is not None:
             router.add_route(self.method, self.path, self.handler)
+
+
+SERVED = web.AppKey("served", Mapping[tuple[str, str], Route])
+
+
+def route_of(request: web.Request) -> Route | None:
+    """The route that a request is for, unless it is not one of the API."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return None
+    return request.app[SERVED].get((request.method, resource.canonical))

@@ -1,6 +1,6 @@
 """What proves access to repositories: sealed in the record, opened only in the worker."""
 
-from worker.credentials.cipher import Cipher, Unopenable
+from worker.cipher import Cipher, Unopenable
 from worker.credentials.model import Kind, Owner
 from worker.credentials.resolving import Credentials, InstallationToken, github_host
 from worker.credentials.store import CredentialStore

@@ -31,3 +31,7 @@ class Label:
 
     def __str__(self) -> str:
         return f"the {self.kind} credential of {self.owner} for {self.host}"
+
+    def inside(self) -> list[str]:
+        """What is sealed in with the credential."""
+        return [str(self.owner), self.kind, self.host]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from worker.credentials.cipher import Cipher, Unopenable
+from worker.cipher import Cipher, Unopenable
 from worker.credentials.model import Kind
 from worker.credentials.store import CredentialStore, SealedCredential
 from worker.errors import PermanentError

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from worker.credentials.cipher import Sealed
+from worker.cipher import Sealed
 from worker.credentials.model import Kind, Label, Owner
 from worker.database import queries
 from worker.database.pool import Pool, fetch

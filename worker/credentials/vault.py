@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from worker.credentials.cipher import Cipher, Unopenable
+from worker.cipher import Cipher, Unopenable
 from worker.credentials.model import Kind, Label, Owner
 from worker.credentials.store import CredentialStore, SealedCredential
 from worker.errors import InvalidInput, NotFound

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import orjson
@@ -14,6 +14,8 @@ from worker.errors import RecordUnavailable
 
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection
+Transaction = asyncpg.pool.PoolConnectionProxy
+Answer = TypeVar("Answer")
 
 COMMAND_TIMEOUT_SECONDS = 30.0
 # What asyncpg raises when the server is gone, refuses us, or stops under us.
@@ -79,6 +81,17 @@ async def fetch(pool: Pool, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         while True:
             try:
                 return await pool.fetch(sql, *arguments)
+            except TRY_AGAIN:
+                continue
+
+
+async def atomically(pool: Pool, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
+    """Run `work` in a transaction, anew when it lost a deadlock. Raises RecordUnavailable."""
+    async with unavailable_as_error():
+        while True:
+            try:
+                async with pool.acquire() as connection, connection.transaction():
+                    return await work(connection)
             except TRY_AGAIN:
                 continue
 

@@ -69,8 +69,8 @@ class Decisions:
                 return self.of(job, Snooze(OUTAGE_SECONDS, outcome.message))
             case Released():
                 return Decision(Ended("released", 0), finishes.released(job, str(outcome)))
-            case Failed(error):
-                return self.failed(job, Failure("failed", "Failed", str(error)))
+            case Failed(error, retry_in):
+                return self.failed(job, Failure("failed", "Failed", str(error)), retry_in)
             case TimedOut():
                 return self.failed(job, Failure("timeout", "TimeoutError", str(outcome)))
             case PermanentError() | InvalidInput():
@@ -78,12 +78,14 @@ class Decisions:
             case BaseException():
                 return self.failed(job, Failure.of(outcome))
 
-    def failed(self, job: StartedJob, failure: Failure) -> Decision:
+    def failed(self, job: StartedJob, failure: Failure, retry_in: float | None = None) -> Decision:
         """One more failure: tried again later, or a dead letter."""
         failures = job.failures + 1
         if failures >= job.max_attempts:
             return self.buried(job, failure, failure.message)
-        delay = self._queue.backoff.delay(failures, random.random())  # noqa: S311
+        delay = retry_in
+        if delay is None:
+            delay = self._queue.backoff.delay(failures, random.random())  # noqa: S311
         events = _events(job, self._failed_event(job, failure.message, will_retry=True))
         return Decision(
             Ended("retrying", int(delay * 1000)),

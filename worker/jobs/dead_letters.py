@@ -1,15 +1,15 @@
 """Dead letters: jobs that failed for good, until somebody retries or discards them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
 from pydantic import Field
 
 from worker.database import queries
-from worker.database.pool import TRY_AGAIN, Pool, fetch, unavailable_as_error
+from worker.database.pool import Pool, atomically, fetch
 from worker.errors import Conflict, InvalidInput, NotFound
 from worker.jobs.enqueueing import Ringing
 from worker.jobs.ledger import SQL as LEDGER_SQL
@@ -21,8 +21,6 @@ from worker.jobs.views import DeadLetter, Page, View
 SQL = queries.load(__file__)
 # Short statements: other requests of this process get their turn between them.
 CHUNK = 500
-
-Answer = TypeVar("Answer")
 
 
 class DeadLetterFilter(Wanted):
@@ -157,7 +155,7 @@ class DeadLetters:
                 due += [row["run_at"] for row in rows]
             return rings, due
 
-        rings, due = await self._atomically(work)
+        rings, due = await atomically(self._pool, work)
         self._ringer.ring(rings)
         return Retried(retried=len(rings), last_due_at=max(due, default=None))
 
@@ -171,16 +169,7 @@ class DeadLetters:
                 await connection.execute(SQL.close_deliveries, [r["delivery_id"] for r in held])
             return gone
 
-        return Discarded(discarded=await self._atomically(work))
-
-    async def _atomically(self, work: Callable[[Any], Awaitable[Answer]]) -> Answer:
-        async with unavailable_as_error():
-            while True:
-                try:
-                    async with self._pool.acquire() as connection, connection.transaction():
-                        return await work(connection)
-                except TRY_AGAIN:
-                    continue
+        return Discarded(discarded=await atomically(self._pool, work))
 
 
 def _due_ms(row: asyncpg.Record, rate: float | None) -> float:

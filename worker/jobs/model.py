@@ -139,9 +139,14 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """This attempt failed; it counts, and the queue's policy decides about the next."""
+    """This attempt failed; it counts. Another one follows as the queue's policy says.
+
+    `retry_in` seconds take the place of the policy's delay; how many attempts there are does not
+    change.
+    """
 
     error: str
+    retry_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

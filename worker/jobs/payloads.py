@@ -52,6 +52,56 @@ class OrganisationPayload(Payload):
     org_id: Name
 
 
+PeriodKind = Literal["hour", "day", "month"]
+NotificationType = Literal[
+    "threshold_warning", "limit_exceeded", "feature_disabled", "endpoint_disabled"
+]
+ActionType = Literal["disable_feature", "block_api_key", "send_notification"]
+Metric = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_.:-]{0,99}$")]
+MOST_USAGE_EVENTS = 10_000
+LARGEST_QUANTITY = 1_000_000_000
+
+
+class UsageEvent(Payload):
+    """So much of something was used; without a timestamp when the batch was accepted."""
+
+    metric: Metric
+    quantity: Annotated[int, Field(strict=True, ge=0, le=LARGEST_QUANTITY)] = 1
+    timestamp: AwareDatetime | None = None
+
+
+class Party(Payload):
+    """Who did something, or what it was done to."""
+
+    type: Name
+    id: Name | None = None
+
+
+class AuditedEvent(Payload):
+    """What somebody did. The same id a second time changes nothing; no `org_id`: everybody's."""
+
+    id: Name
+    org_id: Name | None = None
+    action: Name
+    actor: Party
+    target: Party | None = None
+    occurred_at: AwareDatetime
+    context: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+
+
+class ReachedThreshold(Payload):
+    """That usage in a period went past so many percent of its limit."""
+
+    metric: Metric
+    period: PeriodKind
+    period_start: AwareDatetime
+    period_end: AwareDatetime
+    percent: int
+    quantity: int
+    limit: int
+
+
 class ArtifactScan(ProjectPayload):
     """Read the documents of the pushed commit; `forced`: it may leave out commits before it."""
 
@@ -142,32 +192,45 @@ class Cleanup(Payload):
     days: Days = 30
 
 
+class EndpointProbe(Payload):
+    """See whether an endpoint that was disabled because it failed works again."""
+
+    endpoint_id: UUID
+
+
 class AuditEvent(Payload):
     """Record what somebody did."""
 
-    event: dict[str, Any]
+    event: AuditedEvent
 
 
 class UsageIngestion(OrganisationPayload):
     """Count a batch of usage events, once for each batch id."""
 
-    events: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=10_000)]
+    events: Annotated[list[UsageEvent], Field(min_length=1, max_length=MOST_USAGE_EVENTS)]
     batch_id: Name
 
 
 class Notification(OrganisationPayload):
-    """Tell an organisation something, by the ways it chose."""
+    """Tell an organisation something, by the ways it chose; what has the same key only once."""
 
-    type: Literal["threshold_warning", "limit_exceeded", "feature_disabled"]
+    type: NotificationType
     data: dict[str, Any]
+    key: Name | None = None
 
 
 class AutoAction(OrganisationPayload):
-    """Act on an organisation's behalf by its own rules."""
+    """Act on an organisation's behalf by its own rules.
 
-    action: Literal["disable_feature", "block_api_key", "send_notification"]
+    `target_id` is a flag's key, an API key's id, or the type of a notification. `restore_at` is
+    when to undo it, if nobody does it before.
+    """
+
+    action: ActionType
     target_id: Name
     reason: Text
+    threshold: ReachedThreshold | None = None
+    restore_at: AwareDatetime | None = None
 
 
 class Maintenance(Payload):
@@ -214,6 +277,7 @@ PAYLOADS: dict[str, type[Payload]] = {
     "index": Index,
     "blueprint": Blueprint,
     "webhook_delivery": WebhookDelivery,
+    "endpoint_probe": EndpointProbe,
     "cleanup": Cleanup,
     "audit_event": AuditEvent,
     "usage_ingestion": UsageIngestion,
@@ -230,8 +294,13 @@ PAYLOADS: dict[str, type[Payload]] = {
 
 
 def concurrency_key(payload: Payload) -> str | None:
-    """What the job competes for where its queue limits the jobs per key: its project."""
-    return f"project:{payload.project_id}" if isinstance(payload, ProjectPayload) else None
+    """What the job competes for where its queue limits jobs per key: its project or endpoint."""
+    match payload:
+        case ProjectPayload():
+            return f"project:{payload.project_id}"
+        case WebhookDelivery():
+            return f"endpoint:{payload.endpoint_id}"
+    return None
 
 
 def validate(model: type[Payload], data: object) -> Payload:

@@ -15,8 +15,9 @@ from tests.gates.sandbox.conftest import (
     said,
     skip_where_not_installable,
 )
+from worker.addresses import is_public
 from worker.gates.sandbox import Egress, Ran, Sandbox
-from worker.gates.sandbox.egress import Refused, is_public
+from worker.gates.sandbox.egress import Refused
 
 METADATA = "169.254.169.254"
 # Connects to each host:port; a name that starts with @ is an abstract unix socket.

@@ -1,21 +1,13 @@
 """Which hosts a command may reach, when its project is allowed a network at all."""
 
 import asyncio
-import ipaddress
 import socket
 from dataclasses import dataclass
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from worker.addresses import is_public
+
 WEB_PORTS = frozenset((80, 443))
 RESOLVING_SECONDS = 10.0
-# Not covered by `is_global`: forms of IPv6 that carry an IPv4 address, and retired ranges.
-_REFUSED = tuple(
-    map(
-        ipaddress.ip_network,
-        ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10",
-         "192.88.99.0/24"),
-    )
-)  # fmt: skip
 
 
 class Refused(Exception):
@@ -47,16 +39,6 @@ class Egress:
 
 
 WEB = Egress()
-
-
-def is_public(text: str) -> bool:
-    """Whether an address belongs to the public internet and to nobody's own network."""
-    address: Address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    if address.is_multicast or any(address in network for network in _REFUSED):
-        return False
-    return address.is_global
 
 
 async def _resolve(host: str, port: int) -> list[str]:

@@ -1,27 +1,34 @@
-"""Sealing credentials: encrypted, authenticated, and bound to whose and what for they are."""
+"""Sealing secrets: encrypted, authenticated, and bound to whose and what for they are."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from worker.credentials.model import Label
 from worker.errors import ConfigurationError, SwitchyardError
 
 VARIABLE = "CREDENTIAL_ENCRYPTION_KEY"
 
 
+class Label(Protocol):
+    """What is written on a sealed secret: its text is for people."""
+
+    def inside(self) -> list[str]:
+        """What is sealed in with the secret, so that it cannot be put in another one's place."""
+
+
 class Unopenable(SwitchyardError):
-    """A sealed credential cannot be opened here; the message says why, and what to do."""
+    """A sealed secret cannot be opened here; the message says why, and what to do."""
 
     code = "unopenable"
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A sealed credential, and the fingerprint of the key that sealed it."""
+    """A sealed secret, and the fingerprint of the key that sealed it."""
 
     data: bytes
     key_id: str
@@ -41,7 +48,7 @@ class Cipher:
         """The fingerprint of the key that seals. Raises ConfigurationError without keys."""
         if not self._key_ids:
             raise ConfigurationError(
-                [f"{VARIABLE} is required to store credentials; make one with: {_RECIPE}"]
+                [f"{VARIABLE} is required to store secrets; make one with: {_RECIPE}"]
             )
         return self._key_ids[0]
 
@@ -49,7 +56,7 @@ class Cipher:
         """Seal the content for this label. Raises ConfigurationError without keys."""
         key = self.key_id
         assert self._all is not None
-        return Sealed(self._all.encrypt(orjson.dumps([_inside(label), dict(content)])), key)
+        return Sealed(self._all.encrypt(orjson.dumps([label.inside(), dict(content)])), key)
 
     def open(self, label: Label, sealed: bytes) -> dict[str, str]:
         """The content, if it was sealed for this very label. Raises Unopenable."""
@@ -60,9 +67,9 @@ class Cipher:
         except InvalidToken:
             raise Unopenable(
                 f"{label} cannot be opened: no key in {VARIABLE} is the one it was sealed with, "
-                "or it was tampered with. Add the old key, or set the credential anew"
+                "or it was tampered with. Add the old key, or set it anew"
             ) from None
-        if found != _inside(label):
+        if found != label.inside():
             raise Unopenable(
                 f"{label} cannot be opened: it was sealed for another owner, kind or host. "
                 "Set it anew"
@@ -77,10 +84,6 @@ _RECIPE = "openssl rand -base64 32 | tr +/ -_"
 def key_id(key: str) -> str:
     """A key's fingerprint: 16 hexadecimal digits that tell nothing of it."""
     return hashlib.sha256(b"switchyard credential key\0" + key.encode()).hexdigest()[:16]
-
-
-def _inside(label: Label) -> list[str]:
-    return [str(label.owner), label.kind, label.host]
 
 
 def _fernet(key: str, number: int) -> Fernet:

@@ -23,6 +23,8 @@ async def _answer(outcome: Any) -> Any:
 
 ENDS: dict[str, Any] = {
     "failed": lambda: _answer(Failed("returned")),
+    "failed for an hour": lambda: _answer(Failed("returned", retry_in=3600.0)),
+    "endless failure": lambda: _answer(Failed("returned", retry_in=float("inf"))),
     "permanent": lambda: _raise(PermanentError("for good")),
     "exception": lambda: _raise(ValueError("raised")),
     "system exit": lambda: _raise(SystemExit(3)),

@@ -24,7 +24,7 @@ BURIED = {
     "no decision": ("PermanentError", "the handler answered str, which is not a decision"),
     "permanent nul": ("PermanentError", "a?b?"),
 }
-UNSTORABLE = ("endless snooze", "wild snooze", "bottomless data")
+UNSTORABLE = ("endless snooze", "endless failure", "wild snooze", "bottomless data")
 STORABLE = ("odd keys", "huge number")
 
 

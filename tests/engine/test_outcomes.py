@@ -23,12 +23,13 @@ BURIED = {
     "permanent": "PermanentError",
     "no decision": "PermanentError",
     "endless snooze": "OverflowError",
+    "endless failure": "OverflowError",
     "bottomless data": "RecursionError",
 }
 
 
 async def test_every_outcome(running: OpenEngine, scene: Scene) -> None:
-    ways = (*RETRIED, *BURIED, "cancel", "snooze")
+    ways = (*RETRIED, *BURIED, "cancel", "snooze", "failed for an hour")
     retried = metric("jobs_retried_total", queue="ends")
     async with running() as engine:
         jobs = {how: await scene.rung("end", {"how": how}, queue="ends") for how in ways}
@@ -44,8 +45,12 @@ async def test_every_outcome(running: OpenEngine, scene: Scene) -> None:
         assert (snoozed["failures"], snoozed["attempt"]) == (0, 1)
         assert await scene.history(jobs["snooze"]) == [(1, "snoozed", "Snooze")]
         assert ((await scene.score(jobs["snooze"], "ends")) or 0) / 1000 > time.time() + 3500
+        later = await scene.becomes(jobs["failed for an hour"], "retrying")
+        assert (later["failures"], later["attempt"]) == (1, 1)
+        assert (later["run_at"] - later["started_at"]).total_seconds() >= 3600
+        assert ((await scene.score(later["id"], "ends")) or 0) / 1000 > time.time() + 3500
         assert engine.failed == len(RETRIED) + len(BURIED)
-        assert metric("jobs_retried_total", queue="ends") == retried + 2 * len(RETRIED)
+        assert metric("jobs_retried_total", queue="ends") == retried + 2 * len(RETRIED) + 1
         assert engine.lag >= 0
 
 

@@ -12,7 +12,7 @@ from webhooks.bodies import Bodies
 from webhooks.github.intake import Intake
 from webhooks.ringer import Ringer
 from webhooks.superseder import Superseder
-from worker.cipher import Cipher
+from worker.cipher import ENDPOINTS, Cipher
 from worker.database.migrations import check_schema
 from worker.database.pool import Pool, connect_pool
 from worker.health import Health
@@ -97,7 +97,9 @@ def _resources(settings: Settings, pool: Pool, redis: ArqRedis) -> Resources:
         projects=projects,
         steering=Steering.over(pool, redis, ringer, queues, by_hand=not settings.is_production),
         planner=Planner(queues),
-        cipher=Cipher([key.get_secret_value() for key in settings.credential_encryption_key]),
+        cipher=Cipher(
+            [key.get_secret_value() for key in settings.endpoint_encryption_key], ENDPOINTS
+        ),
         tracing=tracing,
         streams=asyncio.Semaphore(MAX_STREAMS),
         intake=Intake(

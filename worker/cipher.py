@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from worker.errors import ConfigurationError, SwitchyardError
 
-VARIABLE = "CREDENTIAL_ENCRYPTION_KEY"
+CREDENTIALS, ENDPOINTS = "CREDENTIAL_ENCRYPTION_KEY", "ENDPOINT_ENCRYPTION_KEY"
 
 
 class Label(Protocol):
@@ -37,10 +37,14 @@ class Sealed:
 class Cipher:
     """Seals with the first key, opens with any. Without keys it refuses both."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        """Raises ConfigurationError for what is no key, never showing it."""
+    def __init__(self, keys: Sequence[str], variable: str = CREDENTIALS) -> None:
+        """`variable` is where the keys come from, for errors.
+
+        Raises ConfigurationError for what is no key, never showing it.
+        """
+        self._variable = variable
         self._key_ids = [key_id(key) for key in keys]
-        fernets = [_fernet(key, number) for number, key in enumerate(keys, start=1)]
+        fernets = [_fernet(key, number, variable) for number, key in enumerate(keys, start=1)]
         self._all = MultiFernet(fernets) if fernets else None
 
     @property
@@ -48,7 +52,7 @@ class Cipher:
         """The fingerprint of the key that seals. Raises ConfigurationError without keys."""
         if not self._key_ids:
             raise ConfigurationError(
-                [f"{VARIABLE} is required to store secrets; make one with: {_RECIPE}"]
+                [f"{self._variable} is required to store secrets; make one with: {_RECIPE}"]
             )
         return self._key_ids[0]
 
@@ -61,12 +65,14 @@ class Cipher:
     def open(self, label: Label, sealed: bytes) -> dict[str, str]:
         """The content, if it was sealed for this very label. Raises Unopenable."""
         if self._all is None:
-            raise Unopenable(f"{label} cannot be opened: set {VARIABLE} to the key it was set with")
+            raise Unopenable(
+                f"{label} cannot be opened: set {self._variable} to the key it was set with"
+            )
         try:
             found, content = orjson.loads(self._all.decrypt(sealed))
         except InvalidToken:
             raise Unopenable(
-                f"{label} cannot be opened: no key in {VARIABLE} is the one it was sealed with, "
+                f"{label} cannot be opened: no key in {self._variable} is the one it was sealed with, "
                 "or it was tampered with. Add the old key, or set it anew"
             ) from None
         if found != label.inside():
@@ -86,11 +92,11 @@ def key_id(key: str) -> str:
     return hashlib.sha256(b"switchyard credential key\0" + key.encode()).hexdigest()[:16]
 
 
-def _fernet(key: str, number: int) -> Fernet:
+def _fernet(key: str, number: int, variable: str) -> Fernet:
     try:
         return Fernet(key)
     except ValueError:
         raise ConfigurationError(
-            [f"{VARIABLE}: key {number} is not 32 bytes in URL-safe base64; make one with: "
+            [f"{variable}: key {number} is not 32 bytes in URL-safe base64; make one with: "
              f"{_RECIPE}"]
         ) from None  # fmt: skip

@@ -58,6 +58,7 @@ class Settings(BaseModel):
     github_app_private_key: SecretStr | None = None
     github_api_url: str = "https://api.github.com"
     credential_encryption_key: Annotated[list[SecretStr], Listed] = []
+    endpoint_encryption_key: Annotated[list[SecretStr], Listed] = []
     gate_sandbox: Literal["required", "off"] = "required"
     gate_scratch_dir: Path = Path(tempfile.gettempdir()) / "switchyard-gates"
     gate_tools: Annotated[list[Path], Listed] = []
@@ -93,7 +94,7 @@ class Settings(BaseModel):
     def _redis_scheme(cls, value: SecretStr) -> SecretStr | None:
         return _with_scheme(value, {"redis", "rediss", "unix"}, "redis://host:6379/0")
 
-    @field_validator("credential_encryption_key")
+    @field_validator("credential_encryption_key", "endpoint_encryption_key")
     @classmethod
     def _fernet_keys(cls, value: list[SecretStr]) -> list[SecretStr]:
         for number, key in enumerate(value, 1):
@@ -143,7 +144,7 @@ class Settings(BaseModel):
         """Every text that must never be seen in a log."""
         single = [
             self.github_token, self.api_token, self.sla_alert_url, self.github_app_private_key,
-            self.resend_api_key, *self.credential_encryption_key,
+            self.resend_api_key, *self.credential_encryption_key, *self.endpoint_encryption_key,
         ]  # fmt: skip
         passwords = [urlsplit(u.get_secret_value()).password for u in self._addresses()]
         return [

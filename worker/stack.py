@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -22,13 +23,16 @@ STOP_SECONDS = 40.0
 class Stack:
     """Embedded servers, the web service and a worker, each a process as in production.
 
-    `url` and `worker_url` are where they answer, `secret` signs pushes. `output` gets their logs.
+    `url` and `worker_url` are where they answer, `secret` signs pushes, emails are written to
+    `outbox`, and outgoing webhooks may reach this machine. `output` gets their logs.
     They end with this process, however it ends.
     """
 
     def __init__(self, directory: Path, output: IO[bytes] | None, **environment: str) -> None:
         self.secret = secrets.token_hex(20)
         self.servers = EmbeddedServers()
+        self.outbox = directory / "outbox"
+        self._key = urlsafe_b64encode(secrets.token_bytes(32)).decode()
         self._directory = directory
         self._output = output
         self._environment = environment
@@ -89,6 +93,9 @@ class Stack:
             "PORT": str(self._ports[0]),
             "HEALTH_CHECK_PORT": str(self._ports[1]),
             "GIT_CACHE_DIR": str(self._directory / "mirrors"),
+            "ENDPOINT_ENCRYPTION_KEY": self._key,
+            "EMAIL_OUTBOX_DIR": str(self.outbox),
+            "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
             **self._environment,
         }
         self._processes.append(

@@ -16,13 +16,16 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --un
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-all bench chaos simulate soak check format lint types contracts dockerfile coverage lock clean
+.PHONY: help demo demo-tenants up test test-all bench chaos simulate soak check format lint types contracts dockerfile coverage lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 demo: $(STAMP) ## Push to a sample repository and watch it become artifacts
 	$(BIN)/switchyard demo
+
+demo-tenants: $(STAMP) ## Use up a limit: flag, email, webhook, audit, and a new month
+	$(BIN)/switchyard demo-tenants
 
 up: $(STAMP) ## Run the whole stack in the foreground until Ctrl-C
 	$(BIN)/switchyard up

@@ -3,10 +3,12 @@
 from aiohttp import web
 
 from webhooks import api
+from webhooks.admission import admit
 from webhooks.api.routes import SERVED
-from webhooks.auth import require_token
+from webhooks.audit import audited
 from webhooks.github import endpoint
 from webhooks.middleware import add_headers, errors_as_json
+from webhooks.rates import add_rate_headers, keep_rates
 from webhooks.resources import RESOURCES, Resources
 from webhooks.server import DIRECT
 from worker.health import add_health_routes
@@ -15,10 +17,10 @@ from worker.health import add_health_routes
 def create_app(resources: Resources) -> web.Application:
     """All routes over these open resources."""
     # Bodies are bounded where they are read, because webhooks may be larger than API calls.
-    app = web.Application(middlewares=[errors_as_json, require_token])
+    app = web.Application(middlewares=[errors_as_json, admit, keep_rates, audited])
     app[RESOURCES] = resources
     app[DIRECT] = endpoint.Shortcut(resources)
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.extend([add_headers, add_rate_headers])
     app.router.add_post(endpoint.PATH, endpoint.receive)
     api.add_routes(app.router)
     app[SERVED] = {(r.method, r.path): r for r in api.ROUTES}

@@ -22,6 +22,7 @@ STATUSES: dict[type[errors.SwitchyardError], int] = {
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.RateLimited: 429,
+    errors.LimitUnavailable: 503,
     errors.RecordUnavailable: 503,
     errors.Overloaded: 503,
 }

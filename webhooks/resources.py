@@ -10,6 +10,7 @@ from arq.connections import ArqRedis
 
 from webhooks.bodies import Bodies
 from webhooks.github.intake import Intake
+from webhooks.key_use import KeyUse
 from webhooks.ringer import Ringer
 from webhooks.superseder import Superseder
 from worker.cipher import ENDPOINTS, Cipher
@@ -25,8 +26,10 @@ from worker.jobs.queues import Queue, configured
 from worker.jobs.ring import Bell
 from worker.jobs.steering import Steering
 from worker.jobs.superseding import Superseding
+from worker.rates import Rates
 from worker.redis_pool import connect_redis
 from worker.settings import Settings
+from worker.tenants.api_keys import KeyRing
 from worker.tracing import Tracing, open_tracing
 
 
@@ -45,6 +48,9 @@ class Resources:
     steering: Steering
     planner: Planner
     cipher: Cipher
+    keys: KeyRing
+    key_use: KeyUse
+    rates: Rates
     intake: Intake
     tracing: Tracing
     streams: asyncio.Semaphore
@@ -58,7 +64,7 @@ RESOURCES = web.AppKey("resources", Resources)
 async def opened(settings: Settings) -> AsyncIterator[Resources]:
     """Open the pools; at the end, let what is on its way arrive, and close them.
 
-    Redis may be away: it is only needed for ringing and for live events. Raises
+    Redis may be away: it is only needed for ringing, for live events and to keep rates. Raises
     ConfigurationError for an old schema, RecordUnavailable when Postgres cannot be reached.
     """
     async with AsyncExitStack() as stack:
@@ -74,6 +80,7 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
         resources = _resources(settings, pool, redis)
         stack.push_async_callback(resources.tracing.close)
         stack.push_async_callback(resources.ringer.drain)
+        stack.push_async_callback(resources.key_use.drain)
         stack.push_async_callback(resources.intake.drain)
         yield resources
 
@@ -100,6 +107,9 @@ def _resources(settings: Settings, pool: Pool, redis: ArqRedis) -> Resources:
         cipher=Cipher(
             [key.get_secret_value() for key in settings.endpoint_encryption_key], ENDPOINTS
         ),
+        keys=KeyRing(pool),
+        key_use=KeyUse(KeyRing(pool)),
+        rates=Rates(redis),
         tracing=tracing,
         streams=asyncio.Semaphore(MAX_STREAMS),
         intake=Intake(

@@ -10,7 +10,9 @@ SwitchyardError
 ├── TooLarge                413: over a stated limit
 ├── UnsupportedMedia        415: a content type that is not accepted
 ├── RateLimited             429: too many calls; `retry_after` seconds until the next
+├── LimitUnavailable        503: Redis cannot be reached, and without it no limit can be kept
 ├── RecordUnavailable       503: Postgres cannot be reached; nothing was accepted
+│   └── NotAudited          503: it was done, and could not be written to the audit log
 ├── Overloaded              503: too much in flight; try again shortly
 ├── TransientError          a job failed in a way that another attempt may mend
 └── PermanentError          a job failed for good: straight to the dead letters
@@ -95,10 +97,22 @@ class RateLimited(SwitchyardError):
         self.retry_after = retry_after
 
 
+class LimitUnavailable(SwitchyardError):
+    """Redis cannot be reached, so nobody knows how often this was done already."""
+
+    code = "limit_unavailable"
+
+
 class RecordUnavailable(SwitchyardError):
     """Postgres cannot be reached, so nothing can be promised."""
 
     code = "record_unavailable"
+
+
+class NotAudited(RecordUnavailable):
+    """Something was done, but the audit log could not be told of it."""
+
+    code = "not_audited"
 
 
 class Overloaded(SwitchyardError):

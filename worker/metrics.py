@@ -120,6 +120,37 @@ EXTERNAL_DURATION = Histogram(
     "external_request_duration_seconds", "Calls to other services", ["service", "outcome"],
     buckets=_RUN, registry=REGISTRY,
 )  # fmt: skip
+USAGE_THRESHOLDS = Counter(
+    "usage_thresholds", "Thresholds of limits that usage reached", ["period"], registry=REGISTRY
+)
+AUTOMATIC_ACTIONS = Counter(
+    "automatic_actions", "Automatic actions, by what became of them", ["action", "status"],
+    registry=REGISTRY,
+)  # fmt: skip
+USAGE_EVENTS = Counter("usage_events", "Usage events that were counted", registry=REGISTRY)
+USAGE_BATCHES = Counter(
+    "usage_batches", "Batches of usage events: counted, or counted before", ["status"],
+    registry=REGISTRY,
+)  # fmt: skip
+USAGE_PERIODS_CLOSED = Counter(
+    "usage_periods_closed", "Usage periods that a roll-over closed", registry=REGISTRY
+)
+NOTIFICATIONS = Counter(
+    "notifications", "Notifications, by how they were told", ["type", "channel", "status"],
+    registry=REGISTRY,
+)  # fmt: skip
+
+RATE_LIMITS_UNAVAILABLE = Counter(
+    "rate_limits_unavailable", "Calls whose rate could not be told, Redis being away", ["call"],
+    registry=REGISTRY,
+)  # fmt: skip
+OUTGOING_DELIVERIES = Counter(
+    "outgoing_deliveries", "Attempts to deliver a webhook, by what became of the delivery",
+    ["status"], registry=REGISTRY,
+)  # fmt: skip
+OUTGOING_BREAKER_OPENINGS = Counter(
+    "outgoing_breaker_openings", "Times that an endpoint was to be left alone", registry=REGISTRY
+)
 
 
 def exposition() -> bytes:

@@ -13,7 +13,9 @@ BIN = Path(sys.executable).parent
 
 
 @contextmanager
-def worker(settings: str, servers: EmbeddedServers, **extra: str) -> Iterator[None]:
+def worker(
+    settings: str, servers: EmbeddedServers, **extra: str
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `arq SETTINGS` on these servers; its log lines are written, and thrown away."""
     environment = os.environ | {
         "DATABASE_URL": servers.database_url,
@@ -29,7 +31,7 @@ def worker(settings: str, servers: EmbeddedServers, **extra: str) -> Iterator[No
             process_group=servers.redis.guard_pid,
         )  # fmt: skip
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             process.wait(30)

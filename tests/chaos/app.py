@@ -44,9 +44,8 @@ QUEUES = {
 }  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    if name != "WorkerSettings":
-        raise AttributeError(name)
+def prepare() -> None:
+    """Make this process the one that the scenario asked for, before the engine is imported."""
     # A worker outlives no test, even one that is killed.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     for name_of_module, constant, variable in CONSTANTS:
@@ -56,6 +55,12 @@ def __getattr__(name: str) -> Any:
     if "CHAOS_MEMORY_MB" in os.environ:
         allowed = int(os.environ["CHAOS_MEMORY_MB"]) * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+
+
+def __getattr__(name: str) -> Any:
+    if name != "WorkerSettings":
+        raise AttributeError(name)
+    prepare()
     if "CHAOS_NEW_VERSION" in os.environ:
         add_novelties()
     from worker.app import worker_settings

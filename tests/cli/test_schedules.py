@@ -15,13 +15,14 @@ TIDY = ("tidy", "cleanup", "0 2 * * *", "--payload", '{"task": "old_clones"}')
 async def test_schedules_are_listed(switchyard: Switchyard, record: Pool) -> None:
     assert (await switchyard("schedules", "list")).out == "none\n"
     await Firing(record, QUEUES, PAYLOADS).declare(BUILT_IN)
-    await switchyard("schedules", "create", *TIDY)
+    await switchyard("schedules", "create", *TIDY, "--missed", "catch_up")
+    await switchyard("schedules", "disable", "retention")
     ran = await switchyard("schedules", "list")
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in ran.out.splitlines()}
     assert list(lines)[1:] == sorted(["tidy", *(b.name for b in BUILT_IN)])
     assert lines["old-clones"].startswith("yes yes cleanup 0 2 * * * UTC skip - 2")
-    assert lines["tidy"].startswith("yes no cleanup 0 2 * * * UTC skip - 2")
-    assert lines["period-rollover"] == "no yes period_rollover 0 * * * * UTC catch_up - -"
+    assert lines["tidy"].startswith("yes no cleanup 0 2 * * * UTC catch_up - 2")
+    assert lines["retention"] == "no yes retention 30 3 * * * UTC skip - -"
 
 
 async def test_a_schedule_is_made_changed_run_and_deleted(switchyard: Switchyard) -> None:

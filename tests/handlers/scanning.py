@@ -30,6 +30,18 @@ from worker.jobs.model import Completed, StartedJob
 from worker.jobs.payloads import ArtifactScan, ConflictDetection
 from worker.jobs.projects import Projects
 from worker.jobs.queues import QUEUES
+from worker.outgoing.delivering import Deliveries
+from worker.outgoing.history import OutgoingHistory
+from worker.outgoing.probing import Prober
+from worker.outgoing.pacing import Pace
+from worker.outgoing.sending import Sender
+from worker.tenants.actions import AutomaticActions
+from worker.tenants.audit import AuditLog
+from worker.tenants.notifications.letters import NoEmail
+from worker.tenants.notifications.store import Notifications
+from worker.tenants.rollover import Rollover
+from worker.tenants.summaries import Summaries
+from worker.tenants.usage.store import UsageStore
 
 _NUMBERS = itertools.count(1)
 
@@ -57,18 +69,31 @@ def story(number: str, status: str = "Draft", tasks: str = "- [ ] Task 1: Do it 
 def opened(pool: Pool, redis: Redis, mirrors: Mirrors) -> Resources:
     """What handlers need, without a single credential."""
     credentials, github = Credentials(CredentialStore(pool), Cipher([])), GitHub(redis)
+    follow_ups = FollowUps(pool, redis, QUEUES)
     return Resources(
         mirrors=mirrors,
         artifacts=ArtifactStore(pool),
         conflicts=ConflictStore(pool),
         credentials=credentials,
         housekeeping=Housekeeping(pool),
-        follow_ups=FollowUps(pool, redis, QUEUES),
+        follow_ups=follow_ups,
         github=github,
         github_reports=ReportStore(pool),
         missed_deliveries=MissedDeliveries(github, credentials, pool, redis),
         gates=GateStore(pool),
         gate_runner=GateRunner(mirrors._root.parent / "scratch"),
+        audit=AuditLog(pool),
+        actions=AutomaticActions(pool),
+        usage=UsageStore(pool, follow_ups),
+        rollover=Rollover(pool),
+        summaries=Summaries(pool),
+        notifications=Notifications(pool),
+        email=NoEmail(),
+        sender=Sender(),
+        deliveries=Deliveries(pool, Cipher([])),
+        prober=Prober(pool, Sender(), Cipher([])),
+        outgoing=OutgoingHistory(pool),
+        pace=Pace(QUEUES["webhooks"].concurrency),
     )
 
 

@@ -14,7 +14,7 @@ from worker.jobs.payloads import (
     ReportSweep,
     WebhookDelivery,
 )
-from worker.jobs.planning import Planner, record
+from worker.jobs.planning import Planner, key_of, record
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Ring
 
@@ -70,3 +70,9 @@ async def test_what_is_recorded_goes_with_its_transaction(pool: Pool) -> None:
     with pytest.raises(LookupError):
         await atomically(pool, work)
     assert await pool.fetchval("SELECT count(*) FROM jobs") == 0
+
+
+def test_no_organisations_keys_are_anothers() -> None:
+    assert key_of("usage", "acme", "b", "c") == "usage:acme:b:c"
+    assert key_of("usage", "a", "b:c") != key_of("usage", "a:b", "c")
+    assert key_of("usage", "a%3Ab", "c") != key_of("usage", "a:b", "c")

@@ -19,6 +19,8 @@ from worker.jobs.ids import new_id
 from worker.jobs.ledger import Ledger
 
 TOKEN = "a-token-of-the-api"
+JSON = "application/json"
+NOT_THERE: dict[str, Any] = {"responses": {"200": {"content": {}}}}
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ async def test_what_is_answered_is_what_the_document_says(
     """Every `GET` that answers JSON, on a record where each list has something."""
     ids = await _fill(service)
     for path, item in document["paths"].items():
-        if "get" not in item or path.endswith("/events") or path == "/metrics":
+        if JSON not in item.get("get", NOT_THERE)["responses"]["200"]["content"]:
             continue
         for names in ids.get(path, [{}]):
             answer = await service.call("GET", path.format(**names))
@@ -160,6 +162,7 @@ async def test_what_is_done_is_answered_as_described(
     judged = await Judged.enrolled(service)
     await judged.scanned()
     project = {"name": "n", "repoUrl": "https://example.org/x.git", "repository": "told/once"}
+    usage = {"orgId": "acme-done", "batchId": "b", "events": [{"metric": "calls"}]}
     for method, path, id_, body, status in (
         ("post", "/api/jobs/enqueue", "", analysis, 200),
         ("post", "/api/jobs/enqueue", "", analysis, 200),
@@ -177,6 +180,13 @@ async def test_what_is_done_is_answered_as_described(
         ("patch", "/api/queues/{name}", "cleanup", {"rate": None}, 200),
         ("post", "/api/projects", "", project, 201),
         ("post", "/api/projects", "", project, 409),
+        ("post", "/api/orgs", "", {"id": "acme-done", "name": "Acme"}, 201),
+        ("post", "/api/orgs", "", {"id": "acme-done", "name": "Acme"}, 409),
+        ("patch", "/api/orgs/{id}", "acme-done", {"timezone": "Asia/Tokyo"}, 200),
+        ("post", "/api/orgs/{id}/keys", "acme-done", {"name": "CI"}, 201),
+        ("post", "/api/keys/check", "", {"key": "sy_"}, 200),
+        ("post", "/api/usage", "", usage, 202),
+        ("post", "/api/usage", "", usage, 202),
         ("put", "/api/projects/{id}/gates/settings", judged.id, {"onPush": ["lint"]}, 200),
         ("post", "/api/projects/{id}/gates", judged.id, {"gateType": "lint"}, 202),
     ):
@@ -200,13 +210,140 @@ async def _fill(service: Service) -> dict[str, list[dict[str, str]]]:
     await service.call("POST", "/api/schedules", json=schedule | payload)
     await service.call("POST", "/api/schedules/tidy/run")
     jobs = [{"id": letter}, {"id": str(job.id)}]
+    return (
+        {
+            "/api/jobs/{id}": jobs,
+            "/api/jobs/{id}/why": jobs,
+            "/api/schedules/{name}": [{"name": "tidy"}],
+            "/api/dead-letters/{id}": jobs[:1],
+            "/api/queues/{name}": [{"name": "artifact-scan"}, {"name": "analysis"}],
+        }
+        | await _judged(service)
+        | await _tenants(service)
+        | await _audited(service)
+        | await _notified(service)
+        | await _sent(service)
+        | await _used(service)
+        | await _limited(service)
+    )
+
+
+async def _tenants(service: Service) -> dict[str, list[dict[str, str]]]:
+    """An organisation with a flag and an API key; answers the names for its paths."""
+    base, names = "/api/orgs/{id}", {"id": "acme-described"}
+    at = base.format(**names)
+    for method, path, body in (
+        ("POST", "/api/orgs", names | {"name": "Acme"}),
+        ("PUT", f"{at}/flags/exports", {"enabled": True}),
+        ("POST", f"{at}/keys", {"name": "CI"}),
+    ):
+        answer = await service.call(method, path, json=body)
+        assert answer.status < 300, answer.text
     return {
-        "/api/jobs/{id}": jobs,
-        "/api/jobs/{id}/why": jobs,
-        "/api/schedules/{name}": [{"name": "tidy"}],
-        "/api/dead-letters/{id}": jobs[:1],
-        "/api/queues/{name}": [{"name": "artifact-scan"}, {"name": "analysis"}],
-    } | await _judged(service)
+        base: [names],
+        f"{base}/flags": [names],
+        f"{base}/flags/{{key}}": [names | {"key": "exports"}],
+        f"{base}/keys": [names],
+    }
+
+
+async def _audited(service: Service) -> dict[str, list[dict[str, str]]]:
+    """An event of an organisation and one of none; answers the names for its paths."""
+    await service.rows(
+        "WITH acme AS (INSERT INTO organisations (id, name) VALUES ('acme-audited', 'Acme'))"
+        " INSERT INTO audit_events (id, org_id, event_id, action, actor_type, occurred_at)"
+        " SELECT gen_random_uuid(), org_id, 'e', 'a', 'user', now()"
+        " FROM unnest(ARRAY['acme-audited', NULL]) org_id RETURNING id"
+    )
+    return {"/api/orgs/{id}/audit": [{"id": "acme-audited"}]}
+
+
+async def _notified(service: Service) -> dict[str, list[dict[str, str]]]:
+    """A notification; answers the names for its paths."""
+    org_id, id_ = "acme-notified", new_id()
+    await service.rows(
+        "WITH acme AS (INSERT INTO organisations (id, name) VALUES ($2, 'Acme'))"
+        " INSERT INTO notifications (id, org_id, type, key, data, channels, state, job_id)"
+        " VALUES ($1, $2, 'limit_exceeded', 'k', '{}', '{webhook}', 'unheard', $1) RETURNING id",
+        id_,
+        org_id,
+    )
+    names, base = {"id": org_id}, "/api/orgs/{id}"
+    return {
+        f"{base}/notifications": [names],
+        f"{base}/notifications/{{notificationId}}": [names | {"notificationId": str(id_)}],
+        f"{base}/notification-preferences": [names],
+    }
+
+
+async def _used(service: Service) -> dict[str, list[dict[str, str]]]:
+    """Usage that was counted, reached and summed up; answers the names for its paths."""
+    org_id = "acme-used"
+    await service.rows("INSERT INTO organisations (id, name) VALUES ($1, 'Acme')", org_id)
+    await service.rows(
+        "INSERT INTO usage_counters (org_id, metric, period, period_start, period_end)"
+        " SELECT $1, 'calls', 'month', d, d + interval '1 month'"
+        " FROM date_trunc('month', now(), 'UTC') AS d",
+        org_id,
+    )
+    await service.rows(
+        "INSERT INTO usage_thresholds"
+        " (org_id, metric, period, period_start, percent, quantity, quantity_limit)"
+        " VALUES ($1, 'calls', 'month', now(), 80, 8, 10)",
+        org_id,
+    )
+    await service.rows(
+        "INSERT INTO usage_summaries"
+        " (period, period_start, metric, organisations, quantity, events)"
+        " VALUES ('day', now(), 'calls', 1, 8, 8)"
+    )
+    base, names = "/api/orgs/{id}/usage", {"id": org_id}
+    return {path: [names] for path in (base, f"{base}/current", f"{base}/thresholds")}
+
+
+async def _limited(service: Service) -> dict[str, list[dict[str, str]]]:
+    """A limit that was set, and an action that was taken; answers the names for their paths."""
+    org_id, action = "acme-limited", new_id()
+    await service.rows("INSERT INTO organisations (id, name) VALUES ($1, 'Acme')", org_id)
+    limits = "/api/orgs/{id}/limits"
+    one, names = f"{limits}/{{metric}}/{{period}}", {"metric": "calls", "period": "day"}
+    names["id"] = org_id
+    answer = await service.call("PUT", one.format(**names), json={"quantity": 10})
+    assert answer.status == 200, answer.text
+    await service.rows(
+        "INSERT INTO automatic_actions (id, org_id, job_id, action, target_id, reason, changed)"
+        " VALUES ($1, $2, $1, 'disable_feature', 'exports', 'used up', true)",
+        action,
+        org_id,
+    )
+    actions = "/api/orgs/{id}/actions"
+    return {
+        limits: [names],
+        one: [names],
+        actions: [names],
+        f"{actions}/{{actionId}}": [names | {"actionId": str(action)}],
+    }
+
+
+async def _sent(service: Service) -> dict[str, list[dict[str, str]]]:
+    """An endpoint that was sent a message; answers the names for its paths."""
+    org_id, id_ = "acme-sent", new_id()
+    await service.rows(
+        "WITH acme AS (INSERT INTO organisations (id, name) VALUES ($2, 'Acme'))"
+        " INSERT INTO outgoing_endpoints (id, org_id, url, secret, secret_key_id)"
+        " VALUES ($1, $2, 'https://example.org/', '', '') RETURNING id",
+        id_,
+        org_id,
+    )
+    every = "/api/orgs/{id}/endpoints"
+    one, names = f"{every}/{{endpointId}}", {"id": org_id, "endpointId": str(id_)}
+    sent = await service.call("POST", f"{one}/test".format(**names))
+    return {
+        every: [names],
+        one: [names],
+        f"{one}/deliveries": [names],
+        f"{one}/deliveries/{{messageId}}": [names | {"messageId": sent.body["messageId"]}],
+    }
 
 
 async def _judged(service: Service) -> dict[str, list[dict[str, str]]]:
@@ -239,3 +376,24 @@ async def buried(ledger: Ledger) -> UUID:
     job = await running(ledger)
     await ledger.bury(job, Failure("failed", "ValueError", "no", "Traceback"), ())
     return job.id
+
+
+def test_an_organisation_is_known_by_a_text_and_all_else_by_a_uuid() -> None:
+    paths = openapi.document(DESCRIBED, guarded=True)["paths"]
+    told = {
+        p["name"]: p["schema"] for p in paths["/api/orgs/{id}/keys/{keyId}"]["delete"]["parameters"]
+    }
+    assert told == {"id": {"type": "string"}, "keyId": {"type": "string", "format": "uuid"}}
+    [project] = paths["/api/projects/{id}"]["get"]["parameters"]
+    assert project["schema"]["format"] == "uuid"
+
+
+def test_calls_that_have_a_limit_tell_it() -> None:
+    paths = openapi.document(DESCRIBED, guarded=True)["paths"]
+    check = paths["/api/keys/check"]["post"]["responses"]
+    assert {"200", "400", "401", "403", "429", "503"} <= check.keys()
+    for response in check.values():
+        assert "RateLimit-Remaining" in response["headers"]
+    unlimited = paths["/api/orgs"]["get"]["responses"]
+    assert "429" not in unlimited
+    assert "headers" not in unlimited["200"]

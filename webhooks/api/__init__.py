@@ -3,18 +3,27 @@
 from aiohttp import web
 
 from webhooks.api import (
+    actions,
+    api_keys,
     artifacts,
     audit,
+    audit_log,
     conflicts,
     dead_letters,
     described,
+    endpoints,
     events,
+    flags,
     gates,
     jobs,
+    limits,
+    notifications,
     openapi,
+    organisations,
     projects,
     queues,
     schedules,
+    usage,
 )
 from webhooks.api.routes import Route
 
@@ -24,11 +33,20 @@ ROUTES: tuple[Route, ...] = (
     *queues.ROUTES,
     *schedules.ROUTES,
     *audit.ROUTES,
+    *audit_log.ROUTES,
     *projects.ROUTES,
     *artifacts.ROUTES,
     *conflicts.ROUTES,
     *gates.ROUTES,
+    *organisations.ROUTES,
+    *flags.ROUTES,
+    *api_keys.ROUTES,
+    *usage.ROUTES,
+    *limits.ROUTES,
+    *actions.ROUTES,
     *events.ROUTES,
+    *notifications.ROUTES,
+    *endpoints.ROUTES,
     *openapi.ROUTES,
 )
 

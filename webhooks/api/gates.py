@@ -81,12 +81,13 @@ _TRACEPARENT = Parameter("traceparent", "the W3C trace that the job belongs to")
 ROUTES = (
     Route("GET", _PATH, page, "Gate evaluations, newest first", Page[Gate], query=GateQuery),
     Route("POST", _PATH, evaluate, "Evaluate a gate", Enqueued, body=WantedGate, status=202,
-          headers=(_TRACEPARENT,), errors={409: "nothing was scanned there yet"}),
+          audit="gate.evaluated", headers=(_TRACEPARENT,),
+          errors={409: "nothing was scanned there yet"}),
     Route("GET", f"{_PATH}/settings", settings, "How gates are run", GateSettings),
     Route("PUT", f"{_PATH}/settings", set_settings, "Set how gates are run", GateSettings,
-          body=NewGateSettings),
+          body=NewGateSettings, audit="gate_settings.changed"),
     Route("GET", f"{_PATH}/{{jobId}}", get, "A gate evaluation with its log", GateWithLog),
     Route("POST", f"{_PATH}/{{jobId}}/approve", approve, "Approve what waits for it", Enqueued,
-          body=Approval, status=202, headers=(_TRACEPARENT,),
+          body=Approval, status=202, audit="gate.approved", headers=(_TRACEPARENT,),
           errors={409: "it waits for no approval"}),
 )  # fmt: skip

@@ -51,12 +51,13 @@ async def retry(request: web.Request) -> web.Response:
 
 ROUTES = (
     Route("POST", "/api/jobs/enqueue", enqueue, "Add a job by hand", Enqueued, body=WantedJob,
-          headers=(_TRACEPARENT,), errors={403: "adding by hand is off in production"}),
+          audit="job.enqueued", headers=(_TRACEPARENT,),
+          errors={403: "adding by hand is off in production"}),
     Route("GET", "/api/jobs", page, "Jobs, newest first", Page[Job], query=JobQuery),
     Route("GET", "/api/jobs/{id}", get, "A job with its attempts", JobWithAttempts),
     Route("GET", "/api/jobs/{id}/why", why, "What a job waits for", Why),
     Route("DELETE", "/api/jobs/{id}", cancel, "Cancel a job", CancelledJob, query=Cancellation,
-          also={202: CancelledJob}, errors={409: "the job has ended"}),
+          audit="job.cancelled", also={202: CancelledJob}, errors={409: "the job has ended"}),
     Route("POST", "/api/jobs/{id}/retry", retry, "Have a dead job wait again", JobWithAttempts,
-          errors={409: "the job is not dead"}),
+          audit="job.retried", errors={409: "the job is not dead"}),
 )  # fmt: skip

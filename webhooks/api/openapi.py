@@ -20,14 +20,23 @@ _ABOUT = (
     "stable `code`, a `message` for people and, where fields are wrong, what is wrong with each."
 )
 _JSON = "application/json"
-_IDS = {"id", "jobId"}
+_IDS = {"id", "jobId", "keyId", "actionId", "notificationId", "endpointId", "messageId"}
+_OF_ORGANISATION = "/api/orgs/{id}"
 _UNDERSTOOD = {
     400: "malformed, or fields are wrong: each is named",
     401: "the token is missing or wrong",
+    403: "an API key does not do for this, or is blocked, or another organisation's",
     404: "there is no such thing",
     413: "the body is too large",
     415: "the body is not JSON, or compressed",
+    429: "called too often: Retry-After says when to call again",
     503: "the record is away, or too much is in flight: try again",
+}
+_RATE_HEADERS = {
+    "RateLimit-Policy": "`calls;w=seconds`, or `unavailable` while calls cannot be counted",
+    "RateLimit-Limit": "calls in a window",
+    "RateLimit-Remaining": "calls that are left",
+    "RateLimit-Reset": "seconds until all of them are back",
 }
 
 Json = dict[str, Any]
@@ -123,13 +132,14 @@ def _operation_id(route: Route) -> str:
 
 def _responses(route: Route, needs_token: bool) -> Json:
     told = {route.status: route.answer, **route.also}
+    counted = {"headers": _described(_RATE_HEADERS)} if route.limit else {}
     answers = {
-        str(status): {"description": HTTPStatus(status).phrase}
+        str(status): {"description": HTTPStatus(status).phrase, **counted}
         | ({"content": _content(model, route.media_type)} if model or status == 200 else {})
         for status, model in told.items()
     }
     refusals = {
-        str(status): {"description": text, "content": _content(ErrorAnswer, _JSON)}
+        str(status): {"description": text, "content": _content(ErrorAnswer, _JSON), **counted}
         for status, text in sorted(_refusals(route, needs_token).items())
         if status not in told
     }
@@ -140,9 +150,11 @@ def _refusals(route: Route, needs_token: bool) -> dict[int, str]:
     applies = {
         400: bool(route.query or route.body),
         401: needs_token,
+        403: not route.open_to_all,
         404: "{" in route.path,
         413: route.body is not None,
         415: route.body is not None,
+        429: route.limit is not None,
         503: not route.open_to_all,
     }
     understood = {s: text for s, text in _UNDERSTOOD.items() if applies[s]}
@@ -162,9 +174,18 @@ def _component(model: type[BaseModel]) -> str:
 def _in_path(route: Route) -> list[Json]:
     return [
         {"name": name, "in": "path", "required": True,
-         "schema": {"type": "string", "format": "uuid"} if name in _IDS else {"type": "string"}}
+         "schema": {"type": "string"} | ({"format": "uuid"} if _is_uuid(name, route) else {})}
         for name in route.path_parameters
     ]  # fmt: skip
+
+
+def _is_uuid(name: str, route: Route) -> bool:
+    return name in _IDS and not (name == "id" and route.path.startswith(_OF_ORGANISATION))
+
+
+def _described(headers: Mapping[str, str]) -> Json:
+    schema = {"type": "string"}
+    return {name: {"description": text, "schema": schema} for name, text in headers.items()}
 
 
 def _in_query(route: Route, schemas: Mapping[str, Json]) -> list[Json]:

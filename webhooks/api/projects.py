@@ -89,7 +89,7 @@ def _check_repository(repository: str) -> None:
 
 ROUTES = (
     Route("POST", "/api/projects", enrol, "Enrol a repository", Project, body=Enrolment,
-          status=201, errors={409: "the repository is enrolled already"}),
+          status=201, audit="project.enrolled", errors={409: "the repository is enrolled already"}),
     Route("GET", "/api/projects", page, "Projects, in order of enrolment", Page[Project],
           query=ById),
     Route("GET", "/api/projects/{id}", get, "A project", Project),

@@ -13,6 +13,7 @@ from worker.jobs.payloads import field_errors
 from worker.jobs.views import wire
 
 Model = TypeVar("Model", bound=BaseModel)
+VIEW = web.ResponseKey("view", BaseModel)
 
 
 def query_as(request: web.Request, model: type[Model]) -> Model:
@@ -57,10 +58,12 @@ def path_uuid(request: web.Request, name: str) -> UUID:
 
 
 def answer(view: BaseModel, status: int = 200) -> web.Response:
-    """A JSON answer."""
-    return web.Response(
+    """A JSON answer; it remembers what it shows, for the audit log."""
+    response = web.Response(
         status=status, body=wire(view), content_type="application/json", charset="utf-8"
     )
+    response[VIEW] = view
+    return response
 
 
 def _checked(document: dict[str, object], model: type[Model]) -> Model:

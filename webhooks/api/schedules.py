@@ -61,13 +61,14 @@ _BUILT_IN = {409: "it is built in"}
 ROUTES = (
     Route("GET", "/api/schedules", page, "Schedules", Page[Schedule], query=ByName),
     Route("POST", "/api/schedules", create, "Make a schedule", ScheduleWithTicks,
-          body=NewSchedule, status=201, errors={409: "the name is taken"}),
+          body=NewSchedule, status=201, audit="schedule.created",
+          errors={409: "the name is taken"}),
     Route("GET", "/api/schedules/{name}", get, "A schedule with its latest ticks",
           ScheduleWithTicks),
     Route("PATCH", "/api/schedules/{name}", change, "Enable, disable or change a schedule",
-          ScheduleWithTicks, body=ScheduleChange, errors=_BUILT_IN),
+          ScheduleWithTicks, body=ScheduleChange, audit="schedule.changed", errors=_BUILT_IN),
     Route("DELETE", "/api/schedules/{name}", delete, "Delete a schedule", ScheduleWithTicks,
-          errors=_BUILT_IN),
+          audit="schedule.deleted", errors=_BUILT_IN),
     Route("POST", "/api/schedules/{name}/run", run, "Run a schedule's job now", Enqueued,
-          errors={409: "this version does not know its kind"}),
+          audit="schedule.run", errors={409: "this version does not know its kind"}),
 )  # fmt: skip

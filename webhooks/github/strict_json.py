@@ -184,7 +184,8 @@ def _check_text(document: dict[str, Any]) -> None:
 
 def _check_string(text: str) -> None:
     if _UNSTORABLE.search(text):
-        raise InvalidInput(f"The JSON has a NUL or a lone surrogate in {quoted(text)}.")
+        # Without the text: it may be a secret.
+        raise InvalidInput("The JSON has a text with a NUL or a lone surrogate.")
 
 
 def _values(node: dict[str, Any] | list[Any]) -> Iterable[Any]:

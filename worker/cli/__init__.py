@@ -20,6 +20,7 @@ MODULES = (
     "audit",
     "gates",
     "credentials",
+    "endpoints",
 )
 # Their modules hold nothing else. They run on every commit, so that only they are loaded.
 QUICK = ("scan", "conflicts")

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_snake
 
+from worker.cli.auditing import Audit, audited
 from worker.cli.parsers import Commands
 from worker.cli.services import Services, opened
 from worker.errors import InvalidInput
@@ -28,15 +29,16 @@ def command(
     work: Callable[[Services, argparse.Namespace], Awaitable[View]],
     show: Callable[[View], str],
     code: Callable[[View], int] = lambda _: 0,
+    audit: Audit = None,
 ) -> argparse.ArgumentParser:
     """Add a command that asks the services for something and shows the answer.
 
     With `--json` it prints what the HTTP API would answer, else what `show` makes of it; `code`
-    makes the exit code of it.
+    makes the exit code of it. `audit` is what the audit log calls it, if it changes something.
     """
     parser = commands.add_parser(name, help=help_text, description=help_text)
     parser.add_argument("--json", action="store_true", help="print what the HTTP API answers")
-    parser.set_defaults(run=partial(_run, work, show, code))
+    parser.set_defaults(run=partial(_run, work, show, code), audit=audit)
     return parser
 
 
@@ -87,4 +89,4 @@ async def _answer(
     work: Callable[[Services, argparse.Namespace], Awaitable[View]], options: argparse.Namespace
 ) -> View:
     async with opened() as services:
-        return await work(services, options)
+        return await audited(services.auditing, options, lambda: work(services, options))

@@ -38,15 +38,18 @@ def add_commands(commands: Commands) -> None:
     """Setting, listing, removing and rotating; the secret comes from standard input alone."""
     credentials = group(commands, "credentials", "what proves access to repositories")
     help_text = "store one; its secret is asked for, or read from standard input"
-    store = command(credentials, "set", help_text, _set, details)
+    store = command(credentials, "set", help_text, _set, details,
+                    audit="credential.set")  # fmt: skip
     add_fields(store, NewCredential, "kind", "secret")
     listed = command(credentials, "list", "what is stored, without secrets", _list, page(COLUMNS))
     add_fields(listed, CredentialQuery)
-    remove = command(credentials, "remove", "delete one", _remove, _removed)
+    remove = command(credentials, "remove", "delete one", _remove, _removed,
+                     audit="credential.removed")  # fmt: skip
     add_fields(remove, Place, "kind")
     for parser in (store, remove):
         parser.add_argument("--kind", choices=KINDS, required=True, help="what it is")
-    command(credentials, "rotate", "seal all with the first key", _rotate, _rotated, _code)
+    command(credentials, "rotate", "seal all with the first key", _rotate, _rotated, _code,
+            audit="credentials.rotated")  # fmt: skip
 
 
 async def _set(services: Services, options: Namespace) -> StoredCredential:

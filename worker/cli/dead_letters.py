@@ -1,6 +1,7 @@
 """`switchyard dead-letters`: jobs that failed for good."""
 
 from argparse import Namespace
+from functools import partial
 
 from worker.cli.arguments import add_fields, command, from_options, job_id
 from worker.cli.jobs import with_attempts
@@ -39,13 +40,19 @@ def add_commands(commands: Commands) -> None:
     )
     show = command(letters, "show", "one, with what went wrong", _show, with_attempts)
     show.add_argument("id", help="the job's id")
-    retry = command(letters, "retry", "have one or many wait again", _retry, _retried)
-    discard = command(letters, "discard", "delete one or many", _discard, details)
+    retry = command(letters, "retry", "have one or many wait again", _retry, _retried,
+                    audit=partial(_action, "retried"))  # fmt: skip
+    discard = command(letters, "discard", "delete one or many", _discard, details,
+                      audit=partial(_action, "discarded"))  # fmt: skip
     for parser in (retry, discard):
         parser.add_argument("id", nargs="?", help=_ONE_OR_MANY)
         parser.add_argument("--all", action="store_true", help="every dead letter")
         add_fields(parser, DeadLetterFilter)
     retry.add_argument("--rate-per-second", metavar="RATE", help="at most so many a second")
+
+
+def _action(done: str, options: Namespace) -> str:
+    return f"{'dead_letters' if options.id is None else 'job'}.{done}"
 
 
 async def _list(services: Services, options: Namespace) -> Page[DeadLetter]:

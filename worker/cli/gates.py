@@ -46,11 +46,13 @@ _NONE = "none"
 def add_commands(commands: Commands) -> None:
     """Running gates, looking at verdicts, approving, and the settings of a project."""
     gates = group(commands, "gates", "run a repository's own checks, and look at their verdicts")
-    run = command(gates, "run", "evaluate a gate", _evaluate, details)
+    run = command(gates, "run", "evaluate a gate", _evaluate, details, audit="gate.evaluated")
     listed = command(gates, "list", "evaluations, newest first", _list, page(COLUMNS))
     show = command(gates, "show", "an evaluation with its log", _show, _with_log)
-    approve = command(gates, "approve", "run what waits for approval", _approve, details)
-    settings = command(gates, "settings", "see or change how gates are run", _settings, details)
+    approve = command(gates, "approve", "run what waits for approval", _approve, details,
+                      audit="gate.approved")  # fmt: skip
+    settings = command(gates, "settings", "see or change how gates are run", _settings, details,
+                       audit=_change)  # fmt: skip
     for parser in (run, listed, show, approve, settings):
         parser.add_argument("project", help="the project's id")
     run.add_argument("gate_type", choices=get_args(GateType), metavar="gate",
@@ -105,6 +107,10 @@ async def _settings(services: Services, options: Namespace) -> GateSettings:
     former = now.model_dump(exclude={"updated_at"})
     wanted = from_options(NewGateSettings, Namespace(), **former | changes)
     return await services.steering.gates.set(project, wanted)
+
+
+def _change(options: Namespace) -> str | None:
+    return "gate_settings.changed" if _changes(options) else None
 
 
 def _changes(options: Namespace) -> dict[str, Any]:

@@ -44,12 +44,14 @@ def add_commands(commands: Commands) -> None:
     add_fields(command(jobs, "list", "jobs, newest first", _list, page(COLUMNS)), JobQuery)
     show = command(jobs, "show", "a job with its attempts", _show, with_attempts)
     why = command(jobs, "why", "what a job waits for", _why, _because)
-    cancel = command(jobs, "cancel", "end a job, or never begin it", _cancel, _cancelled)
+    cancel = command(jobs, "cancel", "end a job, or never begin it", _cancel, _cancelled,
+                     audit="job.cancelled")  # fmt: skip
     cancel.add_argument("--reason", default=Cancellation().reason, help="shown with the job")
-    retry = command(jobs, "retry", "have a dead job wait again", _retry, details)
+    retry = command(jobs, "retry", "have a dead job wait again", _retry, details,
+                    audit="job.retried")  # fmt: skip
     for parser in (show, why, cancel, retry):
         parser.add_argument("id", help="the job's id")
-    enqueue = command(jobs, "enqueue", "add a job by hand", _enqueue, details)
+    enqueue = command(jobs, "enqueue", "add a job by hand", _enqueue, details, audit="job.enqueued")
     enqueue.add_argument("queue", help="its queue")
     enqueue.add_argument("data", help="its payload: a JSON object, @file, or - for standard input")
     add_fields(enqueue, WantedJob, "queue", "data")

@@ -50,10 +50,12 @@ def add_commands(commands: Commands) -> None:
     queues = group(commands, "queues", "look at queues, pause, resume and resize them")
     add_fields(command(queues, "list", "queues and what waits", _list, page(QUEUES)), ByName)
     show = command(queues, "show", "one queue", _show, _shown)
-    pause = command(queues, "pause", "start nothing more of a queue", _pause, _shown)
+    pause = command(queues, "pause", "start nothing more of a queue", _pause, _shown,
+                    audit="queue.paused")  # fmt: skip
     pause.add_argument("--reason", help="shown with the queue")
-    resume = command(queues, "resume", "let a queue go on", _resume, _shown)
-    resize = command(queues, "resize", "change a queue's limits", _resize, _shown)
+    resume = command(queues, "resume", "let a queue go on", _resume, _shown, audit="queue.resumed")
+    resize = command(queues, "resize", "change a queue's limits", _resize, _shown,
+                     audit="queue.resized")  # fmt: skip
     for parser in (show, pause, resume, resize):
         parser.add_argument("name", help="the queue's name")
     _add_limits(resize)

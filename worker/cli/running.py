@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from worker import demo
 from worker.cli.parsers import Commands
 from worker.database.migrations import migrate
+from worker.demo import story, tenants
 from worker.demo.push import REPOSITORY
 from worker.errors import SwitchyardError
 from worker.settings import load_settings
@@ -21,13 +21,18 @@ def add_commands(commands: Commands) -> None:
     for name, run, help_text in (
         ("migrate", _migrate, "bring the database schema up to date"),
         ("demo", _demo, "push to a sample repository and watch it become artifacts"),
+        ("demo-tenants", _demo_tenants, "use up a limit and watch what follows from it"),
         ("up", _up, "run the whole stack on throw-away servers until Ctrl-C"),
     ):
         commands.add_parser(name, help=help_text, description=help_text).set_defaults(run=run)
 
 
 def _demo(_: argparse.Namespace) -> int:
-    return demo.run()
+    return story.run()
+
+
+def _demo_tenants(_: argparse.Namespace) -> int:
+    return tenants.run()
 
 
 def _migrate(_: argparse.Namespace) -> int:

@@ -40,13 +40,18 @@ def add_commands(commands: Commands) -> None:
     add_fields(command(schedules, "list", "schedules, by name", _list, page(COLUMNS)), ByName)
     named = (
         command(schedules, "show", "a schedule with its latest ticks", _show, _with_ticks),
-        command(schedules, "enable", "let a schedule fire", _enable, _with_ticks),
-        command(schedules, "disable", "let a schedule rest", _disable, _with_ticks),
-        command(schedules, "run", "run a schedule's job now", _run, details),
-        command(schedules, "delete", "delete a schedule; its jobs stay", _delete, _deleted),
-        change := command(schedules, "change", "change a schedule", _change, _with_ticks),
-        create := command(schedules, "create", "make a schedule", _create, _with_ticks),
-    )
+        command(schedules, "enable", "let a schedule fire", _enable, _with_ticks,
+                audit="schedule.changed"),
+        command(schedules, "disable", "let a schedule rest", _disable, _with_ticks,
+                audit="schedule.changed"),
+        command(schedules, "run", "run a schedule's job now", _run, details, audit="schedule.run"),
+        command(schedules, "delete", "delete a schedule; its jobs stay", _delete, _deleted,
+                audit="schedule.deleted"),
+        change := command(schedules, "change", "change a schedule", _change, _with_ticks,
+                          audit="schedule.changed"),
+        create := command(schedules, "create", "make a schedule", _create, _with_ticks,
+                          audit="schedule.created"),
+    )  # fmt: skip
     for parser in named:
         parser.add_argument("name", help="the schedule's name")
     create.add_argument("queue", help="the queue of its jobs")

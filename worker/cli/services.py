@@ -6,17 +6,21 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from pydantic import SecretStr
 from redis.exceptions import RedisError
 
-from worker.credentials import Cipher, CredentialStore
+from worker.cipher import ENDPOINTS, Cipher
+from worker.credentials import CredentialStore
 from worker.credentials.vault import Vault
 from worker.database.migrations import check_schema
 from worker.database.pool import connect_pool
 from worker.jobs.queues import configured
 from worker.jobs.ring import Bell, Ring
 from worker.jobs.steering import Steering
+from worker.outgoing.resealing import Resealing
 from worker.redis_pool import connect_redis
 from worker.settings import load_settings
+from worker.tenants.auditing import Auditing
 
 RING_SECONDS = 30.0
 MAX_RINGS = 1000
@@ -28,6 +32,8 @@ class Services:
 
     steering: Steering
     vault: Vault
+    auditing: Auditing
+    resealing: Resealing
 
 
 class LateRinger:
@@ -59,7 +65,6 @@ async def opened() -> AsyncIterator[Services]:
     Raises ConfigurationError for a wrong environment or schema, RecordUnavailable.
     """
     settings = load_settings()
-    cipher = Cipher([key.get_secret_value() for key in settings.credential_encryption_key])
     async with AsyncExitStack() as stack:
         pool = await connect_pool(
             settings.database_url.get_secret_value(), size=2, behind_pooler=settings.behind_pooler
@@ -70,5 +75,12 @@ async def opened() -> AsyncIterator[Services]:
         stack.push_async_callback(redis.aclose)
         ringer, queues = LateRinger(Bell(redis)), configured(settings.queue_overrides)
         steering = Steering.over(pool, redis, ringer, queues, by_hand=not settings.is_production)
-        yield Services(steering, Vault(CredentialStore(pool), cipher))
+        credentials = Cipher(_texts(settings.credential_encryption_key))
+        endpoints = Cipher(_texts(settings.endpoint_encryption_key), ENDPOINTS)
+        vault = Vault(CredentialStore(pool), credentials)
+        yield Services(steering, vault, Auditing(pool), Resealing(pool, endpoints))
         await ringer.run()
+
+
+def _texts(keys: Sequence[SecretStr]) -> list[str]:
+    return [key.get_secret_value() for key in keys]

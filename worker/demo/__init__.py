@@ -1,5 +1,1 @@
-"""`switchyard demo`: a push to a sample repository, followed from the webhook to the artifacts."""
-
-from worker.demo.story import run
-
-__all__ = ["run"]
+"""`switchyard demo` and `demo-tenants`: the whole stack at work, followed from end to end."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ import aiohttp
 
 from worker.demo.push import REPOSITORY, SENDER, ZERO, push_body, push_headers
 from worker.demo.repository import SampleRepository
+from worker.demo.stage import Api, connected, perform
 from worker.stack import Stack
 
 VERDICT_SECONDS = 40.0
@@ -25,45 +25,34 @@ Verdicts = dict[str, dict[str, Any]]
 
 def run() -> int:
     """Show pushes become jobs, verdicts and live events; answers the exit code."""
-    with tempfile.TemporaryDirectory(prefix="switchyard-demo-") as name:
-        directory = Path(name)
-        repository = SampleRepository(directory / "shop")
-        log = directory / "processes.log"
-        print("Starting Postgres, Redis, the web service and a worker …")
-        with log.open("wb") as output:
-            try:
-                with Stack(directory, output, GIT_PROTOCOLS="file") as stack:
-                    asyncio.run(_Demo(stack, repository).play())
-            except Exception:
-                print(log.read_text(errors="replace"))
-                raise
-    print("\nEverything was stopped and removed.")
-    return 0
+    return perform("demo", _play, GIT_PROTOCOLS="file")
+
+
+async def _play(stack: Stack, directory: Path) -> None:
+    async with connected(stack, VERDICT_SECONDS + 10) as api:
+        await _Demo(stack, api, SampleRepository(directory / "shop")).play()
 
 
 class _Demo:
-    def __init__(self, stack: Stack, repository: SampleRepository) -> None:
-        self._stack = stack
+    def __init__(self, stack: Stack, api: Api, repository: SampleRepository) -> None:
+        self._stack, self._api = stack, api
         self._repository = repository
 
     async def play(self) -> None:
-        print(f"  web service {self._stack.url}, worker {self._stack.worker_url}")
-        timeout = aiohttp.ClientTimeout(total=VERDICT_SECONDS + 10)
-        async with aiohttp.ClientSession(self._stack.url, timeout=timeout) as self._http:
-            project = await self._enrol()
-            first = self._repository.commit("The documents so far")
-            await self._push(project, ZERO, first, "First push: every document is new")
-            await self._show_artifacts(project)
-            changed = self._repository.claim_done()
-            second = self._repository.commit("Card payment is done")
-            title = f"Second push: {changed} says Done, and has an open task"
-            await self._expect(changed, await self._push(project, first, second, title), errors=1)
-            await self._show_conflicts(project)
-            changed = self._repository.finish()
-            third = self._repository.commit("Tick the last task")
-            title = "Third push: the task is ticked"
-            await self._expect(changed, await self._push(project, second, third, title), errors=0)
-            await self._show_gates(project)
+        project = await self._enrol()
+        first = self._repository.commit("The documents so far")
+        await self._push(project, ZERO, first, "First push: every document is new")
+        await self._show_artifacts(project)
+        changed = self._repository.claim_done()
+        second = self._repository.commit("Card payment is done")
+        title = f"Second push: {changed} says Done, and has an open task"
+        await self._expect(changed, await self._push(project, first, second, title), errors=1)
+        await self._show_conflicts(project)
+        changed = self._repository.finish()
+        third = self._repository.commit("Tick the last task")
+        title = "Third push: the task is ticked"
+        await self._expect(changed, await self._push(project, second, third, title), errors=0)
+        await self._show_gates(project)
 
     async def _enrol(self) -> str:
         enrolment = {
@@ -71,10 +60,10 @@ class _Demo:
             "repository": REPOSITORY,
             "repoUrl": self._repository.path.as_uri(),
         }
-        project = await self._call("POST", "/api/projects", json=enrolment)
+        project = await self._api.call("POST", "/api/projects", json=enrolment)
         print(f"\nEnrolled {REPOSITORY} as project {project['id']}")
         gates = {"onPush": ["unit-tests"], "trustedSenders": [SENDER]}
-        await self._call("PUT", f"/api/projects/{project['id']}/gates/settings", json=gates)
+        await self._api.call("PUT", f"/api/projects/{project['id']}/gates/settings", json=gates)
         print(f"Pushes by {SENDER} run its unit tests, in the sandbox")
         return str(project["id"])
 
@@ -86,7 +75,9 @@ class _Demo:
             body = push_body(before, after)
             headers = push_headers(body, self._stack.secret)
             sent = time.monotonic()
-            answer = await self._call("POST", "/api/webhooks/github", data=body, headers=headers)
+            answer = await self._api.call(
+                "POST", "/api/webhooks/github", data=body, headers=headers
+            )
             print(f"  202 after {(time.monotonic() - sent) * 1000:.0f} ms: {json.dumps(answer)}")
             async with asyncio.timeout(VERDICT_SECONDS):
                 async for event in events:
@@ -109,19 +100,19 @@ class _Demo:
 
     @asynccontextmanager
     async def _events(self, project: str) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-        async with self._http.get(f"/api/projects/{project}/events") as response:
+        async with self._api.http.get(f"/api/projects/{project}/events") as response:
             response.raise_for_status()
             yield _parsed(response)
 
     async def _show_artifacts(self, project: str) -> None:
-        page = await self._call("GET", f"/api/projects/{project}/artifacts")
+        page = await self._api.call("GET", f"/api/projects/{project}/artifacts")
         print("  artifacts:")
         for item in page["items"]:
             status = (item.get("status") or {}).get("raw", "")
             print(f"    {item['kind']:<6} {item['id']:<9} {status:<12} {item['path']}")
 
     async def _show_conflicts(self, project: str) -> None:
-        page = await self._call("GET", f"/api/projects/{project}/conflicts")
+        page = await self._api.call("GET", f"/api/projects/{project}/conflicts")
         print("  conflicts:")
         for item in page["items"]:
             print(f"    {item['severity']} {item['code']} ({item['status']}): {item['message']}")
@@ -129,18 +120,11 @@ class _Demo:
                 print(f"      {side['path']}:{side['line']}  {side['quote']}")
 
     async def _show_gates(self, project: str) -> None:
-        page = await self._call("GET", f"/api/projects/{project}/gates")
+        page = await self._api.call("GET", f"/api/projects/{project}/gates")
         print("  gates:")
         for item in page["items"]:
             print(f"    {item['gateType']} {item['commitSha'][:8]}: {item['verdict']}, "
                   f"{item['reason']}")  # fmt: skip
-
-    async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        async with self._http.request(method, path, **arguments) as response:
-            answer: dict[str, Any] = await response.json()
-            if response.status >= 400:
-                raise RuntimeError(f"{method} {path} answered {response.status}: {answer}")
-            return answer
 
 
 def _shortened(event: dict[str, Any]) -> str:

@@ -18,6 +18,18 @@ from worker.jobs.following import Following, FollowUps
 from worker.jobs.housekeeping import Housekeeping
 from worker.jobs.model import Project, StartedJob
 from worker.jobs.progress import Progress
+from worker.outgoing.delivering import Deliveries
+from worker.outgoing.history import OutgoingHistory
+from worker.outgoing.pacing import Pace
+from worker.outgoing.probing import Prober
+from worker.outgoing.sending import Sender
+from worker.tenants.actions import AutomaticActions
+from worker.tenants.audit import AuditLog
+from worker.tenants.notifications.letters import Email
+from worker.tenants.notifications.store import Notifications
+from worker.tenants.rollover import Rollover
+from worker.tenants.summaries import Summaries
+from worker.tenants.usage.store import UsageStore
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,18 @@ class Resources:
     missed_deliveries: MissedDeliveries
     gates: GateStore
     gate_runner: GateRunner
+    notifications: Notifications
+    email: Email
+    audit: AuditLog
+    actions: AutomaticActions
+    usage: UsageStore
+    rollover: Rollover
+    summaries: Summaries
+    sender: Sender
+    deliveries: Deliveries
+    prober: Prober
+    outgoing: OutgoingHistory
+    pace: Pace
 
     def context(self, job: StartedJob, progress: Progress) -> "Context":
         """The surroundings of one attempt."""
@@ -44,6 +68,8 @@ class Resources:
         """End what was opened."""
         await self.mirrors.close()
         await self.github.close()
+        await self.email.close()
+        await self.sender.close()
 
 
 @dataclass(frozen=True)

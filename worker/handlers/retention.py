@@ -13,8 +13,11 @@ async def retention(job: Retention, ctx: Context) -> Outcome:
     artifacts = await ctx.artifacts.forget_unused(job.days)
     ticks = await ctx.housekeeping.delete_ticks(job.days)
     reports = await ctx.github_reports.forget(job.days)
+    usage_batches = await ctx.usage.forget_batches()
+    messages = await ctx.outgoing.forget(job.days)
     return Completed(
         f"deleted: {deliveries} deliveries, {artifacts} artifacts, {ticks} ticks, "
-        f"{reports} reports",
+        f"{reports} reports, {usage_batches} usage batches, {messages} messages",
         deliveries=deliveries, artifacts=artifacts, ticks=ticks, reports=reports,
+        usage_batches=usage_batches, messages=messages,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from worker.database.pool import Pool, atomically, fetch
 from worker.errors import Conflict, InvalidInput, NotFound
 from worker.jobs.enqueueing import Ringing
 from worker.jobs.ledger import SQL as LEDGER_SQL
-from worker.jobs.names import KindName, QueueName, Time, moment
+from worker.jobs.names import KindName, QueueName, Time, moment_and_id
 from worker.jobs.paging import PageQuery, Wanted, cursor_as, page_of
 from worker.jobs.ring import Ring
 from worker.jobs.views import DeadLetter, Page, View
@@ -49,12 +49,7 @@ class DeadLetterFilter(Wanted):
         return not any(argument is not None for argument in self.arguments())
 
 
-def _moment(text: str) -> tuple[datetime, UUID]:
-    time, _, job_id = text.rpartition(" ")
-    return moment(time), UUID(job_id)
-
-
-_MOMENT = cursor_as(_moment)
+_MOMENT = cursor_as(moment_and_id)
 
 
 class DeadLetterQuery(DeadLetterFilter, PageQuery):

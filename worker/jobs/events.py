@@ -4,6 +4,9 @@ Channel `project:{id}` carries exactly `{"event","projectId","timestamp","payloa
 stream `project:{id}:events` keeps the same text for replay. At least once: `payload.eventId` lets
 a reader tell a repeat.
 
+Once it went out, an event is also a message `project.{event}` to those endpoints of the project's
+organisation that want it: recorded by the very statement that marks it as published.
+
 Progress is not recorded as events, and may get lost. It goes over the same channel, and into a
 short stream of its own, so that it pushes nothing else out.
 """
@@ -14,12 +17,18 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from worker.database import queries
 from worker.database.batcher import Batcher
 from worker.database.pool import Pool, encode_json, fetch, unavailable_as_error
 from worker.jobs.ids import new_id
+from worker.jobs.ring import Bell, Ring
+from worker.metrics import JOBS_ENQUEUED
+
+log = structlog.get_logger(__name__)
 
 SQL = queries.load(__file__)
 REPLAY_LENGTH = 1000
@@ -85,6 +94,7 @@ class Publisher:
     def __init__(self, pool: Pool, redis: Redis) -> None:
         self._pool = pool
         self._redis = redis
+        self._bell = Bell(redis)
         self._batches: Batcher[NewEvent, None] = Batcher(self._publish_many)
 
     async def publish(self, event: NewEvent) -> None:
@@ -116,5 +126,17 @@ class Publisher:
                 pipe.publish(channel(event.project_id), text)
             await pipe.execute()
         # In one order everywhere, so that two processes with the same events do not lock crosswise.
-        await fetch(self._pool, SQL.mark_published, sorted(e.id for e in events))
+        rows = await fetch(self._pool, SQL.mark_published, sorted(e.id for e in events))
+        if rows:
+            await self._ring([Ring.of_row(row) for row in rows])
         return [None] * len(events)
+
+    async def _ring(self, deliveries: Sequence[Ring]) -> None:
+        for ring in deliveries:
+            JOBS_ENQUEUED.labels(ring.queue).inc()
+        try:
+            await self._bell.ring(deliveries)
+        except (RedisError, OSError) as error:
+            # The events went out: a reconciler rings what came of them.
+            problem = f"{type(error).__name__}: {error}"
+            log.warning("ring.failed", jobs=len(deliveries), error=problem)

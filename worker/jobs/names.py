@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -35,6 +36,12 @@ def moment(text: str) -> datetime:
         return time.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("out of range") from error
+
+
+def moment_and_id(text: str) -> tuple[datetime, UUID]:
+    """The time and the id in a cursor: where a page ended that is sorted by both."""
+    time, _, row_id = text.rpartition(" ")
+    return moment(time), UUID(row_id)
 
 
 def _time(value: object) -> datetime:

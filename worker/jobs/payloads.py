@@ -77,17 +77,22 @@ class Party(Payload):
     id: Name | None = None
 
 
-class AuditedEvent(Payload):
-    """What somebody did. The same id a second time changes nothing; no `org_id`: everybody's."""
+class Deed(Payload):
+    """What somebody did. The same id a second time changes nothing."""
 
     id: Name
-    org_id: Name | None = None
     action: Name
     actor: Party
     target: Party | None = None
     occurred_at: AwareDatetime
     context: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
+
+
+class AuditedEvent(Deed):
+    """The same with the organisation that it belongs to; none: the whole installation."""
+
+    org_id: Name | None = None
 
 
 class ReachedThreshold(Payload):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from urllib.parse import quote
 from uuid import UUID
 
 from worker.database.pool import Transaction
@@ -60,6 +61,11 @@ class Planner:
             concurrency_key=concurrency_key(payload),
             traceparent=new_traceparent(traceparent),
         )
+
+
+def key_of(what: str, org_id: str, *rest: str) -> str:
+    """A dedupe key of an organisation's own: ids may hold colons, and none may make another's."""
+    return ":".join((what, quote(org_id, safe=""), *rest))
 
 
 async def record(connection: Transaction, jobs: Sequence[NewJob]) -> list[Ring]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 Missed = Literal["catch_up", "skip"]
 
 # To be raised with every change below: workers of an older edition then leave the record alone.
-EDITION = 2
+EDITION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,6 @@ class BuiltIn:
     enabled: bool = True
 
 
-_WAITS = "Waits for a handler of its kind, which this version does not have."
-
 BUILT_IN: tuple[BuiltIn, ...] = (
     BuiltIn("dead-letter-cleanup", "Deletes dead letters that died more than 30 days ago.",
             "flagship:maintenance", "dead_letter_cleanup", "0 3 * * 0"),
@@ -36,12 +34,11 @@ BUILT_IN: tuple[BuiltIn, ...] = (
             "github-reports", "missed_deliveries", "*/10 * * * *"),
     BuiltIn("report-sweep", "Mends reports to GitHub that do not show how their job ended.",
             "github-reports", "report_sweep", "* * * * *"),
-    BuiltIn("period-rollover", f"Closes the usage periods that have ended. {_WAITS}",
-            "flagship:maintenance", "period_rollover", "0 * * * *", "catch_up", enabled=False),
-    BuiltIn("usage-aggregation-hourly", f"Sums up the hour that has ended. {_WAITS}",
-            "flagship:maintenance", "usage_aggregation", "0 * * * *", "catch_up",
-            {"period": "hour"}, enabled=False),
-    BuiltIn("usage-aggregation-daily", f"Sums up the day that has ended. {_WAITS}",
-            "flagship:maintenance", "usage_aggregation", "0 0 * * *", "catch_up",
-            {"period": "day"}, enabled=False),
+    # The latest of missed ticks is enough: each of these does what was left undone before it.
+    BuiltIn("period-rollover", "Closes the usage periods that have ended, in whatever time zone.",
+            "flagship:maintenance", "period_rollover", "*/15 * * * *"),
+    BuiltIn("usage-aggregation-hourly", "Sums up the hour that has ended.",
+            "flagship:maintenance", "usage_aggregation", "0 * * * *", payload={"period": "hour"}),
+    BuiltIn("usage-aggregation-daily", "Sums up the day that has ended.",
+            "flagship:maintenance", "usage_aggregation", "0 0 * * *", payload={"period": "day"}),
 )  # fmt: skip

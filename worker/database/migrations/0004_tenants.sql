@@ -42,6 +42,15 @@ CREATE TABLE api_keys (
 COMMENT ON COLUMN api_keys.hash IS 'SHA-256 of the key, which nobody has but its holder.';
 CREATE INDEX api_keys_org ON api_keys (org_id, id);
 
+CREATE FUNCTION api_key_state(key api_keys) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN key.revoked_at IS NOT NULL THEN 'revoked'
+        WHEN key.blocked_at IS NOT NULL THEN 'blocked'
+        WHEN key.expires_at <= now() THEN 'expired'
+        ELSE 'active'
+    END
+$$;
+
 CREATE TABLE audit_events (
     id uuid PRIMARY KEY,
     org_id text,
@@ -107,6 +116,7 @@ CREATE TABLE usage_history (
 );
 COMMENT ON TABLE usage_history IS
     'Ended periods. What arrives late is in usage_counters first: the sum of both is the truth.';
+CREATE INDEX usage_history_org ON usage_history (org_id, period, period_start);
 CREATE INDEX usage_history_hours ON usage_history (period_start) WHERE period = 'hour';
 
 CREATE TABLE usage_periods (
@@ -166,9 +176,11 @@ CREATE TABLE usage_thresholds (
     quantity bigint NOT NULL,
     quantity_limit bigint NOT NULL,
     reached_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (org_id, metric, period, period_start, percent)
+    PRIMARY KEY (org_id, metric, period, period_start, percent, quantity_limit)
 );
-COMMENT ON TABLE usage_thresholds IS 'One row a threshold and period: what makes it tell once.';
+COMMENT ON TABLE usage_thresholds IS
+    'One row a threshold and period: what makes it tell once. A limit that is raised has new ones.';
+CREATE INDEX usage_thresholds_org ON usage_thresholds (org_id, reached_at);
 
 CREATE TABLE automatic_actions (
     id uuid PRIMARY KEY,
@@ -179,14 +191,20 @@ CREATE TABLE automatic_actions (
     reason text NOT NULL,
     threshold jsonb,
     changed boolean NOT NULL,
+    waits boolean NOT NULL DEFAULT false,
     restore_at timestamptz,
     applied_at timestamptz NOT NULL DEFAULT now(),
     reverted_at timestamptz,
     reverted_by text,
-    CHECK ((reverted_at IS NULL) = (reverted_by IS NULL))
+    CHECK ((reverted_at IS NULL) = (reverted_by IS NULL)),
+    CHECK (NOT (changed AND waits))
 );
 COMMENT ON COLUMN automatic_actions.changed IS 'False: what it was to change was so already.';
+COMMENT ON COLUMN automatic_actions.waits IS
+    'Another action did the same before; this one takes its place when that is reverted.';
 CREATE INDEX automatic_actions_org ON automatic_actions (org_id, id);
+CREATE INDEX automatic_actions_active ON automatic_actions (org_id, action, target_id)
+    WHERE reverted_at IS NULL AND (changed OR waits) AND action <> 'send_notification';
 CREATE INDEX automatic_actions_to_restore ON automatic_actions (restore_at)
     WHERE reverted_at IS NULL AND restore_at IS NOT NULL;
 
@@ -206,16 +224,31 @@ CREATE TABLE notifications (
     key text NOT NULL,
     data jsonb NOT NULL,
     channels text[] NOT NULL,
-    state text NOT NULL CHECK (state IN ('pending', 'sent', 'off')),
+    state text NOT NULL CHECK (state IN ('pending', 'sent', 'failed', 'off', 'unheard')),
+    job_id uuid NOT NULL,
     email_to text,
     email_id text,
+    problem text,
     repeats int NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT now(),
     sent_at timestamptz,
     CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
+    CHECK ((state = 'failed') = (problem IS NOT NULL)),
     UNIQUE (org_id, key)
 );
+COMMENT ON COLUMN notifications.state IS
+    'off: the organisation wants none; unheard: it gave no address and no endpoint takes it.';
+COMMENT ON COLUMN notifications.job_id IS 'The job that tells it.';
+COMMENT ON COLUMN notifications.problem IS 'Why it failed.';
 COMMENT ON COLUMN notifications.repeats IS 'How often the same was to be told again, and was not.';
+CREATE INDEX notifications_org ON notifications (org_id, id);
+
+CREATE TABLE notification_repeats (
+    notification_id uuid NOT NULL REFERENCES notifications ON DELETE CASCADE,
+    job_id uuid NOT NULL,
+    PRIMARY KEY (notification_id, job_id)
+);
+COMMENT ON TABLE notification_repeats IS 'Which jobs were counted as repeats, so that each is once.';
 
 CREATE TABLE outgoing_endpoints (
     id uuid PRIMARY KEY,
@@ -279,6 +312,8 @@ CREATE TABLE outgoing_deliveries (
 );
 COMMENT ON COLUMN outgoing_deliveries.state IS 'skipped: the endpoint was disabled before any attempt.';
 CREATE INDEX outgoing_deliveries_message ON outgoing_deliveries (message_id);
+CREATE INDEX outgoing_deliveries_missed ON outgoing_deliveries (endpoint_id, message_id)
+    WHERE state IN ('failed', 'skipped');
 
 CREATE TABLE outgoing_attempts (
     id uuid PRIMARY KEY,
@@ -296,3 +331,74 @@ CREATE TABLE outgoing_attempts (
     UNIQUE (job_id, attempt)
 );
 CREATE INDEX outgoing_attempts_delivery ON outgoing_attempts (endpoint_id, message_id, id);
+
+CREATE FUNCTION time_ordered_id() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+    -- Version 7: the milliseconds, then 1/4096 of them, then the random end of a version 4.
+    SELECT (lpad(to_hex((m / 1000) << 16 | 28672 | (m % 1000) * 4096 / 1000), 16, '0')
+            || right(replace(gen_random_uuid()::text, '-', ''), 16))::uuid
+    FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS m) now
+$$;
+
+CREATE FUNCTION send_messages(
+    orgs text[], names text[], keys text[], projects uuid[], times timestamptz[], datas jsonb[],
+    only_to uuid DEFAULT NULL, not_to uuid DEFAULT NULL
+) RETURNS TABLE (message_id uuid, id uuid, queue text, priority int, org_id text, project_id uuid,
+                 concurrency_key text)
+LANGUAGE plpgsql SET enable_nestloop = off AS $$
+#variable_conflict use_column
+BEGIN
+    -- The planner expects a few rows of an array, and would compare each of hundreds with each.
+    RETURN QUERY WITH given AS MATERIALIZED (
+        SELECT DISTINCT ON (g.org_id, g.key) g.*
+        FROM unnest(orgs, names, keys, projects, times, datas)
+          AS g(org_id, event, key, project_id, occurred_at, data)
+    ), held AS MATERIALIZED (
+        -- Held, so that none is deleted before its deliveries are there.
+        SELECT e.id, e.org_id, e.events, e.state FROM outgoing_endpoints e
+        WHERE e.org_id = ANY (orgs) AND (only_to IS NULL OR e.id = only_to)
+          AND (not_to IS NULL OR e.id <> not_to)
+        ORDER BY e.id FOR KEY SHARE
+    ), wanted AS MATERIALIZED (
+        SELECT g.org_id, g.key, h.id AS endpoint_id, h.state
+        FROM given g JOIN held h ON h.org_id = g.org_id
+         AND (only_to IS NOT NULL
+              OR h.events && ARRAY['*', split_part(g.event, '.', 1) || '.*', g.event])
+    ), recorded AS (
+        INSERT INTO outgoing_messages (id, org_id, event, key, project_id, body, created_at)
+        SELECT time_ordered_id(), g.org_id, g.event, g.key, g.project_id,
+               convert_to(json_build_object(
+                   'type', g.event,
+                   'timestamp', to_char(g.occurred_at AT TIME ZONE 'UTC',
+                                        'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
+                   'data', g.data)::text, 'UTF8'),
+               clock_timestamp()
+        FROM (SELECT * FROM given ORDER BY org_id, key) g
+        WHERE (g.org_id, g.key) IN (SELECT w.org_id, w.key FROM wanted w)
+        ON CONFLICT (org_id, key) DO NOTHING
+        RETURNING id, org_id, key
+    ), addressed AS MATERIALIZED (
+        SELECT time_ordered_id() AS job_id, r.id AS message_id, r.org_id, w.endpoint_id, w.state
+        FROM recorded r JOIN wanted w ON w.org_id = r.org_id AND w.key = r.key
+    ), due AS (
+        INSERT INTO outgoing_deliveries (endpoint_id, message_id, state, job_id)
+        SELECT a.endpoint_id, a.message_id, CASE a.state WHEN 'enabled' THEN 'pending'
+                                                         ELSE 'skipped' END,
+               CASE a.state WHEN 'enabled' THEN a.job_id END
+        FROM addressed a
+    ), added AS (
+        INSERT INTO jobs (id, queue, kind, payload, max_attempts, org_id, dedupe_key,
+                          concurrency_key)
+        SELECT a.job_id, 'webhooks', 'webhook_delivery',
+               jsonb_build_object('orgId', a.org_id, 'endpointId', a.endpoint_id,
+                                  'messageId', a.message_id),
+               6, a.org_id, 'delivery:' || a.endpoint_id || ':' || a.message_id,
+               'endpoint:' || a.endpoint_id
+        FROM addressed a WHERE a.state = 'enabled'
+        RETURNING id, queue, priority, org_id, project_id, concurrency_key
+    )
+    SELECT a.message_id, j.id, j.queue, j.priority, j.org_id, j.project_id, j.concurrency_key
+    FROM addressed a JOIN added j ON j.id = a.job_id;
+END $$;
+COMMENT ON FUNCTION send_messages IS
+    'Records each message once that an endpoint wants, its deliveries, and their jobs: to be rung. '
+    '`only_to` gets it whatever else it wants, and nobody else does.';

@@ -1,0 +1,1 @@
+"""Telling organisations what happened: by which ways, once for each key, in words for people."""

@@ -1,7 +1,9 @@
 """Workers killed while they send webhooks: each arrives, and a repeat can be told by its id."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
@@ -9,7 +11,7 @@ from tests.chaos.harness import SHORT_LEASE, Stack
 from tests.chaos.ordeal import note
 from tests.chaos.processes import Process, until
 from tests.outgoing.parcels import Post
-from tests.outgoing.receivers import answer, receiving
+from tests.outgoing.receivers import Receiver, answer, receiving
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 
@@ -32,6 +34,10 @@ async def worker(stack: Stack, post: Post) -> Process:
     return process
 
 
+def more_than(count: int, receivers: Sequence[Receiver]) -> bool:
+    return sum(len(receiver.received) for receiver in receivers) > count
+
+
 async def test_workers_killed_while_they_send_lose_nothing(stack: Stack) -> None:
     post = await Post.opened(stack.pool)
     async with AsyncExitStack() as opened:
@@ -47,12 +53,13 @@ async def test_workers_killed_while_they_send_lose_nothing(stack: Stack) -> None
             await stack.bell.ring(await post.message(number))
         for kill in range(1, KILLS + 1):
             goal = kill * MESSAGES * RECEIVERS // (KILLS + 1)
-            await until(lambda g=goal: sum(len(r.received) for r in receivers) > g, 60)
+            await until(partial(more_than, goal, receivers), 60)
             await victim.kill()
             victim = await worker(stack, post)
 
         async def all_arrived() -> bool:
-            return await stack.pool.fetchval(NOT_DELIVERED) == 0
+            missing: int = await stack.pool.fetchval(NOT_DELIVERED)
+            return missing == 0
 
         await until(all_arrived, 90, 0.2)
     stored = {

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from cryptography.fernet import Fernet
 
+from tests.chaos.processes import until
 from tests.outgoing.parcels import ARRIVED, REFUSED, Post
 from tests.outgoing.records import ORG
-from tests.support import eventually
 from tests.test_sql import plan
 from worker.cipher import Cipher
 from worker.database.pool import Pool
@@ -252,7 +252,7 @@ async def test_failures_at_the_same_time_are_all_counted(post: Post) -> None:
     async with post.pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT FROM outgoing_endpoints FOR UPDATE")
         failing = asyncio.gather(*(post.deliveries.failed(a, p, REFUSED, 1.0) for a, p in pairs))
-        await eventually(lambda: waiting(post.pool, 5))
+        await until(lambda: waiting(post.pool, 5))
     await failing
     assert (await post.row(endpoint))["failures"] == 5
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from itertools import pairwise
 
 import pytest
 
@@ -53,11 +54,27 @@ async def test_before_its_first_answer_an_endpoint_gets_one_request_at_a_time() 
         with pytest.raises(NotNow, match="not answered") as put_off:
             async with pace.turn(endpoint, 0):
                 pass
-        assert 1 <= put_off.value.seconds <= 30
+        assert 5 <= put_off.value.seconds <= 60
         async with pace.turn(new_id(), 0):
             pass
     async with pace.turn(endpoint, 0):
         pass
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_crowd_is_put_off_one_after_the_other() -> None:
+    pace, endpoint, put_off = Pace(50), new_id(), list[float]()
+    loop = asyncio.get_running_loop()
+
+    async def another() -> None:
+        with pytest.raises(NotNow):
+            async with pace.turn(endpoint, 0):
+                pass
+        put_off.append(loop.time())
+
+    async with pace.turn(endpoint, 0):
+        await asyncio.gather(*(another() for _ in range(4)))
+    assert all(later - one > 0.09 for one, later in pairwise(put_off))
 
 
 async def test_those_that_come_meanwhile_go_on_as_soon_as_it_answers() -> None:

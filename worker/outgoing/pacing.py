@@ -10,7 +10,9 @@ from worker.outgoing.outcomes import Sent
 
 # For how long an endpoint's first request is waited for before the next ones are put off.
 PATIENCE_SECONDS = 1.0
-_PUT_OFF = (1.0, 30.0)
+_PUT_OFF = (5.0, 60.0)
+# To put a job off costs as much as to run it: a crowd of them must not crowd out the others.
+_BETWEEN_SECONDS = 0.1
 _MOST_KNOWN = 10_000
 
 
@@ -29,6 +31,7 @@ class Lane:
         self._answers = False
         self._begun: list[float] = []
         self._changed = asyncio.Event()
+        self._next_put_off = 0.0
 
     @property
     def is_idle(self) -> bool:
@@ -44,11 +47,13 @@ class Lane:
         """Begin; answers when that is. Raises NotNow where another one hangs."""
         loop = asyncio.get_running_loop()
         while self._begun and not self._answers:
-            left = min(self._begun) + PATIENCE_SECONDS - loop.time()
-            if left <= 0:
+            now = loop.time()
+            left = min(self._begun) + PATIENCE_SECONDS - now
+            if left <= 0 and self._next_put_off <= now:
+                self._next_put_off = now + _BETWEEN_SECONDS
                 seconds = random.uniform(*_PUT_OFF)  # noqa: S311
                 raise NotNow("the endpoint has not answered yet", seconds)
-            await _wait(self._changed, left)
+            await _wait(self._changed, max(left, self._next_put_off - now))
         begun = loop.time()
         self._begun.append(begun)
         return begun

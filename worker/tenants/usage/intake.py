@@ -14,7 +14,7 @@ from worker.jobs.model import NewJob
 from worker.jobs.names import Time
 from worker.jobs.paging import Wanted
 from worker.jobs.payloads import MOST_USAGE_EVENTS, Name, UsageEvent, UsageIngestion
-from worker.jobs.planning import Planner
+from worker.jobs.planning import Planner, key_of
 from worker.jobs.ring import Ring
 from worker.jobs.views import View
 from worker.metrics import JOBS_ENQUEUED
@@ -75,13 +75,8 @@ class UsageIntake:
 
     def _planned(self, sent: SentUsage, traceparent: str | None) -> NewJob:
         payload = UsageIngestion(org_id=sent.org_id, batch_id=sent.batch_id, events=[*sent.events])
-        key = f"usage:{_escaped(sent.org_id)}:{sent.batch_id}"
+        key = key_of("usage", sent.org_id, sent.batch_id)
         return self._planner.job(payload, key, traceparent=traceparent)
-
-
-def _escaped(org_id: str) -> str:
-    """So that `a` with the batch `b:c` is not `a:b` with the batch `c`."""
-    return org_id.replace("%", "%25").replace(":", "%3A")
 
 
 def _accepted(job_id: UUID, sent: SentUsage, **duplicate: Literal[True]) -> AcceptedUsage:

@@ -34,9 +34,14 @@ DO $$ BEGIN
     END IF;
     DELETE FROM usage_summaries;
     IF EXISTS (SELECT FROM audit_events) THEN
-        ALTER TABLE audit_events DISABLE TRIGGER USER;
-        DELETE FROM audit_events;
-        ALTER TABLE audit_events ENABLE TRIGGER USER;
+        BEGIN
+            SET LOCAL session_replication_role = replica;
+            DELETE FROM audit_events;
+        EXCEPTION WHEN insufficient_privilege THEN
+            ALTER TABLE audit_events DISABLE TRIGGER USER;
+            DELETE FROM audit_events;
+            ALTER TABLE audit_events ENABLE TRIGGER USER;
+        END;
     END IF;
 END $$;
 """

@@ -77,7 +77,9 @@ def test_the_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:
 def test_every_domain_package_is_bound_by_the_import_contracts() -> None:
     contracts = {c["name"]: c for c in PYPROJECT["tool"]["importlinter"]["contracts"]}
     libraries = contracts["Domain packages are libraries, but for their stores"]
-    hidden = contracts["The web service uses jobs, tenants, their webhooks, and the small shared modules"]
+    hidden = contracts[
+        "The web service uses jobs, tenants, their webhooks, and the small shared modules"
+    ]
     present = {f"worker.{path.parent.name}" for path in (ROOT / "worker").glob("*/__init__.py")}
     assert present & PURE == set(libraries["source_modules"])
     used = {

@@ -11,13 +11,13 @@ from typing import Any
 import aiohttp
 import pytest
 from standardwebhooks.webhooks import Webhook
-from worker.tenants.rollover import Rollover
 
 from tests.support import eventually
 from worker.database.pool import connect_pool
 from worker.demo.push import REPOSITORY, ZERO, push_body, push_headers
 from worker.demo.receiver import Receiver, receiving
 from worker.stack import Stack
+from worker.tenants.rollover import Rollover
 
 SECONDS = 20.0
 pytestmark = pytest.mark.timeout(120)
@@ -130,7 +130,7 @@ async def test_what_becomes_of_a_push_reaches_the_endpoint_signed(
     assert died["projectId"] == project["id"]
 
     [endpoint] = (await tenant.call("GET", "endpoints"))["items"]
-    delivered = await eventually(lambda: _delivered(tenant, endpoint["id"]), SECONDS)
+    delivered: Any = await eventually(lambda: _delivered(tenant, endpoint["id"]), SECONDS)
     one = await tenant.call(
         "GET", f"endpoints/{endpoint['id']}/deliveries/{delivered['messageId']}"
     )

@@ -14,7 +14,7 @@ from webhooks.api.routes import route_of
 from webhooks.auth import caller
 from webhooks.resources import RESOURCES
 from worker.errors import NotAudited
-from worker.jobs.payloads import Party
+from worker.jobs.tenant_payloads import Party
 from worker.tenants.auditing import Action, Auditing, party, printable
 
 log = structlog.get_logger(__name__)

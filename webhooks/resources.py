@@ -104,9 +104,7 @@ def _resources(settings: Settings, pool: Pool, redis: ArqRedis) -> Resources:
         projects=projects,
         steering=Steering.over(pool, redis, ringer, queues, by_hand=not settings.is_production),
         planner=Planner(queues),
-        cipher=Cipher(
-            [key.get_secret_value() for key in settings.endpoint_encryption_key], ENDPOINTS
-        ),
+        cipher=_cipher(settings),
         keys=KeyRing(pool),
         key_use=KeyUse(KeyRing(pool)),
         rates=Rates(redis),
@@ -126,6 +124,11 @@ def _resources(settings: Settings, pool: Pool, redis: ArqRedis) -> Resources:
             tracing=tracing,
         ),
     )
+
+
+def _cipher(settings: Settings) -> Cipher:
+    keys = settings.endpoint_encryption_key
+    return Cipher([key.get_secret_value() for key in keys], ENDPOINTS)
 
 
 def _postgres(pool: Pool) -> Callable[[], Awaitable[str | None]]:

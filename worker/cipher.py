@@ -72,8 +72,8 @@ class Cipher:
             found, content = orjson.loads(self._all.decrypt(sealed))
         except InvalidToken:
             raise Unopenable(
-                f"{label} cannot be opened: no key in {self._variable} is the one it was sealed with, "
-                "or it was tampered with. Add the old key, or set it anew"
+                f"{label} cannot be opened: no key in {self._variable} is the one it was sealed "
+                "with, or it was tampered with. Add the old key, or set it anew"
             ) from None
         if found != label.inside():
             raise Unopenable(

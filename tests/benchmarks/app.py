@@ -6,7 +6,7 @@ from typing import Any
 from tests.benchmarks.peers.script import JOBS, TALLY, tell
 from worker.app import worker_settings
 from worker.jobs.model import Completed, Outcome, StartedJob
-from worker.jobs.payloads import Payload
+from worker.jobs.payload_base import Payload
 from worker.jobs.progress import Progress
 from worker.jobs.queues import Queue, Retention
 from worker.jobs.registry import Registry

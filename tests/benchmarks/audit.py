@@ -15,10 +15,10 @@ from tests.benchmarks.stage import Stage, stage
 from worker.database.migrations import migrate
 from worker.database.pool import Pool, connect_pool
 from worker.jobs.ledger import Ledger
-from worker.jobs.payloads import AuditedEvent, AuditEvent, Party
 from worker.jobs.planning import Planner
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Bell, Ring
+from worker.jobs.tenant_payloads import AuditedEvent, AuditEvent, Party
 from worker.redis_pool import connect_redis
 from worker.tenants.audit import AuditLog
 

@@ -24,10 +24,10 @@ from worker.database.migrations import migrate
 from worker.database.pool import Pool, connect_pool
 from worker.embedded import EmbeddedServers
 from worker.jobs.ledger import Ledger
-from worker.jobs.payloads import UsageEvent, UsageIngestion
 from worker.jobs.planning import Planner
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Bell, Ring
+from worker.jobs.tenant_payloads import UsageEvent, UsageIngestion
 from worker.redis_pool import connect_redis
 from worker.tenants.usage import store
 from worker.tenants.usage.counting import Batch, growths, tally

@@ -12,7 +12,8 @@ from pydantic import Field
 from tests.chaos.context import Trace
 from tests.chaos.ends import ENDS
 from worker.jobs.model import Completed, Outcome
-from worker.jobs.payloads import ArtifactScan, Payload, ProjectPayload
+from worker.jobs.payload_base import Payload, ProjectPayload
+from worker.jobs.payloads import ArtifactScan
 from worker.jobs.registry import Registry
 
 REGISTRY = Registry()

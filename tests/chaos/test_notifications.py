@@ -6,9 +6,9 @@ from tests.chaos.harness import Stack
 from tests.chaos.processes import Process, until
 from tests.tenants.notifications.fake_resend import KEY, FakeResend
 from tests.tenants.notifications.records import organisation, warning
-from worker.jobs.payloads import Notification
 from worker.jobs.planning import Planner, record
 from worker.jobs.queues import QUEUES
+from worker.jobs.tenant_payloads import Notification
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
 

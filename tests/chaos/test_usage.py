@@ -15,10 +15,10 @@ from tests.chaos.ordeal import note
 from tests.chaos.processes import Process, until
 from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob
-from worker.jobs.payloads import UsageEvent, UsageIngestion
 from worker.jobs.planning import Planner
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import UsageEvent, UsageIngestion
 
 ZONES = {"acme": "UTC", "hooli": "Asia/Kathmandu", "umbrella": "America/St_Johns"}
 PERCENTS = (1, 10, 25, 50, 75, 90, 100)

@@ -12,7 +12,7 @@ from worker.database.pool import Pool
 from worker.engine.engine import Engine
 from worker.jobs.backoff import Backoff
 from worker.jobs.model import Completed, Failed, Outcome
-from worker.jobs.payloads import Payload
+from worker.jobs.payload_base import Payload
 from worker.jobs.queues import Queue
 from worker.jobs.registry import Registry
 

@@ -13,7 +13,8 @@ from worker.engine.engine import Engine
 from worker.jobs.cancelling import Cancelling
 from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob
-from worker.jobs.payloads import GateEvaluation, Payload, ReportSweep
+from worker.jobs.payload_base import Payload
+from worker.jobs.payloads import GateEvaluation, ReportSweep
 from worker.jobs.ring import Bell, Ring
 
 

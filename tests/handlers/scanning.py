@@ -32,8 +32,8 @@ from worker.jobs.projects import Projects
 from worker.jobs.queues import QUEUES
 from worker.outgoing.delivering import Deliveries
 from worker.outgoing.history import OutgoingHistory
-from worker.outgoing.probing import Prober
 from worker.outgoing.pacing import Pace
+from worker.outgoing.probing import Prober
 from worker.outgoing.sending import Sender
 from worker.tenants.actions import AutomaticActions
 from worker.tenants.audit import AuditLog

@@ -17,9 +17,9 @@ from worker.handlers import REGISTRY
 from worker.handlers.audit_event import audit_event
 from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob
-from worker.jobs.payloads import AuditedEvent, AuditEvent
 from worker.jobs.planning import Planner
 from worker.jobs.queues import QUEUES
+from worker.jobs.tenant_payloads import AuditedEvent, AuditEvent
 from worker.tenants.audit import AuditLog
 
 

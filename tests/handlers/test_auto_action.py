@@ -14,10 +14,10 @@ from worker.database.pool import Pool, atomically
 from worker.engine.engine import Engine
 from worker.handlers import REGISTRY
 from worker.jobs.following import FollowUps
-from worker.jobs.payloads import AutoAction
 from worker.jobs.planning import record
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import queue_keys
+from worker.jobs.tenant_payloads import AutoAction
 from worker.tenants.actions import AutomaticActions
 
 QUEUE = "flagship:auto-actions"

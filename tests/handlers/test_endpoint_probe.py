@@ -25,7 +25,7 @@ from worker.handlers.context import Resources
 from worker.handlers.endpoint_probe import endpoint_probe
 from worker.jobs.ids import new_id
 from worker.jobs.model import Completed, StartedJob
-from worker.jobs.payloads import EndpointProbe
+from worker.jobs.tenant_payloads import EndpointProbe
 from worker.outgoing.endpoint_views import EndpointWithSecret, NewEndpoint, Rotation
 from worker.outgoing.endpoints import Endpoints
 from worker.outgoing.probing import Prober

@@ -12,7 +12,8 @@ from worker.handlers.dead_letter_cleanup import dead_letter_cleanup
 from worker.handlers.retention import retention
 from worker.jobs.ids import new_id
 from worker.jobs.model import Completed, Outcome
-from worker.jobs.payloads import Cleanup, DeadLetterCleanup, Payload, Retention
+from worker.jobs.payload_base import Payload
+from worker.jobs.payloads import Cleanup, DeadLetterCleanup, Retention
 from worker.jobs.states import State
 
 ONE, TWO = "docs/stories/1.1.one.story.md", "docs/stories/1.2.two.story.md"

@@ -22,11 +22,12 @@ from worker.jobs.firing import Firing
 from worker.jobs.following import FollowUps
 from worker.jobs.ids import new_id
 from worker.jobs.model import Completed
-from worker.jobs.payloads import PAYLOADS, AutoAction, Maintenance, UsageAggregation
+from worker.jobs.payloads import PAYLOADS, Maintenance, UsageAggregation
 from worker.jobs.planning import Planner
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Ring, queue_keys
 from worker.jobs.schedules import Schedules
+from worker.jobs.tenant_payloads import AutoAction
 from worker.jobs.timetable import BUILT_IN
 from worker.tenants.actions import AutomaticActions
 from worker.tenants.rollover import Rollover

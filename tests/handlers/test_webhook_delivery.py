@@ -24,9 +24,9 @@ from worker.handlers import REGISTRY
 from worker.handlers.context import Resources
 from worker.handlers.webhook_delivery import webhook_delivery
 from worker.jobs.model import Cancel, Completed, Failed, Outcome, Snooze, StartedJob
-from worker.jobs.payloads import WebhookDelivery
 from worker.jobs.queues import QUEUES, Queue
 from worker.jobs.ring import Bell, Ring
+from worker.jobs.tenant_payloads import WebhookDelivery
 from worker.outgoing.delivering import Attempt
 from worker.outgoing.pacing import Pace
 from worker.outgoing.sending import Sender

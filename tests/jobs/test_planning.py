@@ -7,16 +7,12 @@ import pytest
 from worker.database.pool import Pool, Transaction, atomically
 from worker.jobs.ids import new_id
 from worker.jobs.model import NewJob
-from worker.jobs.payloads import (
-    AuditEvent,
-    Notification,
-    Payload,
-    ReportSweep,
-    WebhookDelivery,
-)
+from worker.jobs.payload_base import Payload
+from worker.jobs.payloads import ReportSweep
 from worker.jobs.planning import Planner, key_of, record
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import AuditEvent, Notification, WebhookDelivery
 
 ENDPOINT = new_id()
 PLANNER = Planner(QUEUES)

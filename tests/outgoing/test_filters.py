@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from tests.outgoing.records import counts, endpoint
 from worker.database.pool import Pool, atomically
 from worker.handlers import REGISTRY
-from worker.jobs.payloads import NotificationType
+from worker.jobs.tenant_payloads import NotificationType
 from worker.outgoing.filters import EVENTS, EventFilters
 from worker.outgoing.messages import NewMessage, emit
 

@@ -11,9 +11,10 @@ import pytest
 from tests.chaos.processes import until
 from tests.outgoing.records import ORG, counts, endpoint, rows
 from worker.database.pool import Pool, atomically
-from worker.jobs.payloads import PAYLOADS, WebhookDelivery, concurrency_key, validate
+from worker.jobs.payloads import PAYLOADS, concurrency_key, validate
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import WebhookDelivery
 from worker.outgoing.messages import NewMessage, emit, emit_to
 
 NOTHING = {"messages": 0, "deliveries": 0, "jobs": 0}

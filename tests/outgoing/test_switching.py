@@ -11,8 +11,9 @@ import pytest
 
 from tests.outgoing.records import ORG, endpoint, rows
 from worker.database.pool import Pool, atomically
-from worker.jobs.payloads import PAYLOADS, AuditEvent, EndpointProbe, Notification, Party, validate
+from worker.jobs.payloads import PAYLOADS, validate
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import AuditEvent, EndpointProbe, Notification, Party
 from worker.outgoing.switching import disable, disable_as_asked, enable
 
 

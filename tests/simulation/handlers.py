@@ -13,7 +13,7 @@ from tests.simulation.loop import Process
 from worker.database.pool import unavailable_as_error
 from worker.errors import PermanentError, RecordUnavailable
 from worker.jobs.model import Cancel, Completed, Failed, Outcome, Snooze, StartedJob
-from worker.jobs.payloads import Payload
+from worker.jobs.payload_base import Payload
 from worker.jobs.progress import Progress
 from worker.jobs.registry import Registry
 

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from worker.database.pool import Pool, Transaction, atomically
 from worker.jobs.ids import new_id
-from worker.jobs.payloads import AutoAction, Notification, PeriodKind
 from worker.jobs.planning import Planner
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import AutoAction, Notification, PeriodKind
 from worker.tenants.actions import AutomaticActions
 from worker.tenants.actions.model import Applied
 from worker.tenants.limit_rules import Limits

@@ -14,7 +14,7 @@ from tests.test_sql import nodes
 from worker.database.pool import Pool
 from worker.errors import Conflict, NotFound, PermanentError
 from worker.jobs.ids import new_id
-from worker.jobs.payloads import AutoAction, Notification
+from worker.jobs.tenant_payloads import AutoAction, Notification
 from worker.tenants.actions import AutomaticActions, applying, restore_due, reverting
 from worker.tenants.actions.model import ActionsQuery, Reverted
 from worker.tenants.flags import Flags

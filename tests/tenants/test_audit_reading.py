@@ -10,7 +10,7 @@ import pytest
 from tests.tenants.test_audit import NOON, event, record_all
 from tests.test_sql import literal, nodes
 from worker.database.pool import Pool
-from worker.jobs.payloads import Party
+from worker.jobs.tenant_payloads import Party
 from worker.tenants.audit_reading import SQL, AuditFilter, AuditPage, AuditReader
 
 

@@ -13,8 +13,8 @@ from worker.database.pool import Pool
 from worker.errors import NotAudited
 from worker.jobs.ids import new_id
 from worker.jobs.ledger import Ledger
-from worker.jobs.payloads import Party
 from worker.jobs.projects import Projects
+from worker.jobs.tenant_payloads import Party
 from worker.jobs.views import View
 from worker.tenants.auditing import TOLD, Action, Auditing, party, printable
 

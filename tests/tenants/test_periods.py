@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from worker.jobs.payloads import PeriodKind
+from worker.jobs.tenant_payloads import PeriodKind
 from worker.tenants.periods import KINDS, period_of
 
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)

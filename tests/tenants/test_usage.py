@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from worker.database.pool import Pool
 from worker.errors import PermanentError
 from worker.jobs.following import FollowUps
-from worker.jobs.payloads import UsageEvent
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import queue_keys
+from worker.jobs.tenant_payloads import UsageEvent
 from worker.redis_pool import connect_redis
 from worker.tenants.rollover import Rollover
 from worker.tenants.usage.counting import Batch, tally

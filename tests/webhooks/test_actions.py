@@ -6,7 +6,7 @@ from tests.tenants.limiting import PLANNER
 from tests.webhooks.service import Service, serving
 from tests.webhooks.test_usage_limits import organisation
 from worker.jobs.ids import new_id
-from worker.jobs.payloads import AutoAction
+from worker.jobs.tenant_payloads import AutoAction
 from worker.tenants.actions import AutomaticActions
 
 UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"

@@ -15,7 +15,7 @@ from webhooks.audit import target_of
 from worker.jobs.finishes import Failure
 from worker.jobs.ids import new_id
 from worker.jobs.ledger import Ledger
-from worker.jobs.payloads import Party
+from worker.jobs.tenant_payloads import Party
 
 # What changes nothing that anybody steers: what customers' systems send all day, and questions.
 NOT_AUDITED = {

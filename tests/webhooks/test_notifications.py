@@ -7,7 +7,7 @@ import pytest
 from tests.webhooks.service import Service
 from webhooks.api.notifications import ROUTES
 from worker.jobs.ids import new_id
-from worker.jobs.payloads import Notification
+from worker.jobs.tenant_payloads import Notification
 from worker.tenants.notifications.store import Notifications
 from worker.tenants.organisations import NewOrganisation, Organisation, Organisations
 

@@ -13,9 +13,9 @@ from tests.webhooks.service import Answer, Service, serving
 from worker.database.pool import Pool
 from worker.jobs.following import FollowUps
 from worker.jobs.ids import made_at, new_id
-from worker.jobs.payloads import UsageEvent
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import queue_keys
+from worker.jobs.tenant_payloads import UsageEvent
 from worker.tenants.usage.counting import Batch, tally
 from worker.tenants.usage.store import UsageStore
 

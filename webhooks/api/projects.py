@@ -12,7 +12,7 @@ from webhooks.api.routes import Route
 from webhooks.resources import RESOURCES
 from worker.errors import InvalidInput
 from worker.jobs.paging import ById, Wanted, page_of
-from worker.jobs.payloads import Name, Text
+from worker.jobs.payload_base import Name, Text
 from worker.jobs.views import Page, Project
 
 _REPOSITORY = r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$"

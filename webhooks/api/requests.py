@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from webhooks.github.strict_json import quoted
 from webhooks.resources import RESOURCES
 from worker.errors import InvalidInput, NotFound
-from worker.jobs.payloads import field_errors
+from worker.jobs.payload_base import field_errors
 from worker.jobs.views import wire
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -15,7 +15,7 @@ from worker.cli.auditing import Audit, audited
 from worker.cli.parsers import Commands
 from worker.cli.services import Services, opened
 from worker.errors import InvalidInput
-from worker.jobs.payloads import field_errors
+from worker.jobs.payload_base import field_errors
 from worker.jobs.views import wire
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -16,7 +16,7 @@ from worker.credentials.model import Kind, Label, Owner
 from worker.credentials.store import CredentialStore, SealedCredential
 from worker.errors import InvalidInput, NotFound
 from worker.jobs.paging import CursorId, PageQuery, Wanted, page_of
-from worker.jobs.payloads import Name
+from worker.jobs.payload_base import Name
 from worker.jobs.views import Page, View
 
 ROTATED_AT_ONCE = 100

@@ -34,7 +34,8 @@ from worker.jobs.events import NewEvent
 from worker.jobs.finishes import Failure
 from worker.jobs.ledger import UNSTORABLE, Ledger
 from worker.jobs.model import OUTCOMES, Outcome, StartedJob
-from worker.jobs.payloads import ProjectPayload, validate
+from worker.jobs.payload_base import ProjectPayload
+from worker.jobs.payloads import validate
 from worker.jobs.progress import Progress
 from worker.jobs.queues import Queue
 from worker.jobs.registry import Registry

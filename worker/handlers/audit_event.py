@@ -3,7 +3,7 @@
 from worker.handlers.context import Context
 from worker.handlers.registry import REGISTRY
 from worker.jobs.model import Completed, Outcome
-from worker.jobs.payloads import AuditEvent
+from worker.jobs.tenant_payloads import AuditEvent
 
 
 @REGISTRY.handles(AuditEvent, queue="flagship:audit")

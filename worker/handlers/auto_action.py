@@ -5,7 +5,7 @@ from functools import partial
 from worker.handlers.context import Context
 from worker.handlers.registry import REGISTRY
 from worker.jobs.model import Completed, Outcome
-from worker.jobs.payloads import AutoAction
+from worker.jobs.tenant_payloads import AutoAction
 from worker.tenants.actions.model import Applied
 
 _MESSAGES = {

@@ -5,7 +5,7 @@ from worker.errors import PermanentError
 from worker.handlers.context import Context
 from worker.handlers.registry import REGISTRY
 from worker.jobs.model import Completed, Outcome
-from worker.jobs.payloads import EndpointProbe
+from worker.jobs.tenant_payloads import EndpointProbe
 
 
 @REGISTRY.handles(EndpointProbe, queue="webhook-probes")

@@ -4,7 +4,7 @@ from worker.errors import NotFound, PermanentError, TransientError
 from worker.handlers.context import Context
 from worker.handlers.registry import REGISTRY
 from worker.jobs.model import Completed, Failed, Outcome, Snooze
-from worker.jobs.payloads import Notification
+from worker.jobs.tenant_payloads import Notification
 from worker.tenants.notifications.letters import Letter, Postponed
 from worker.tenants.notifications.model import Notified, Told
 from worker.tenants.notifications.writing import letter_of

@@ -4,7 +4,7 @@ from worker.handlers.context import Context
 from worker.handlers.registry import REGISTRY
 from worker.jobs.ids import made_at
 from worker.jobs.model import Completed, Outcome
-from worker.jobs.payloads import UsageIngestion
+from worker.jobs.tenant_payloads import UsageIngestion
 from worker.tenants.usage.counting import Batch, tally
 
 

@@ -3,7 +3,7 @@
 from worker.handlers.context import Context
 from worker.handlers.registry import REGISTRY
 from worker.jobs.model import Cancel, Completed, Failed, Outcome, Snooze
-from worker.jobs.payloads import WebhookDelivery
+from worker.jobs.tenant_payloads import WebhookDelivery
 from worker.outgoing.delivering import Attempt, Over, Parcel, Wait
 from worker.outgoing.outcomes import Sent
 from worker.outgoing.pacing import Lane, NotNow

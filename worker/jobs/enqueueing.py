@@ -14,15 +14,8 @@ from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob
 from worker.jobs.names import KindName, QueueName, Time
 from worker.jobs.paging import Wanted
-from worker.jobs.payloads import (
-    PAYLOADS,
-    Name,
-    OrganisationPayload,
-    Payload,
-    ProjectPayload,
-    concurrency_key,
-    validate,
-)
+from worker.jobs.payload_base import Name, OrganisationPayload, Payload, ProjectPayload
+from worker.jobs.payloads import PAYLOADS, concurrency_key, validate
 from worker.jobs.projects import Projects
 from worker.jobs.queues import Queue
 from worker.jobs.ring import Ring

@@ -12,7 +12,7 @@ from worker.database.pool import Pool, encode_json, fetch, unavailable_as_error
 from worker.errors import InvalidInput
 from worker.jobs.cron import Cron
 from worker.jobs.model import NewJob
-from worker.jobs.payloads import Payload
+from worker.jobs.payload_base import Payload
 from worker.jobs.queues import Queue
 from worker.jobs.rows import columns
 from worker.jobs.ticks import due, make_jobs

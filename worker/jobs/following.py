@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from worker.database.pool import Pool
 from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob, StartedJob
-from worker.jobs.payloads import Payload
+from worker.jobs.payload_base import Payload
 from worker.jobs.planning import Planner
 from worker.jobs.queues import Queue
 from worker.jobs.ring import Bell, Ring

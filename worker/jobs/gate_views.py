@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from worker.jobs.paging import ById, Wanted
-from worker.jobs.payloads import Branch, GateType, Name, Sha
+from worker.jobs.payload_base import Name
+from worker.jobs.payloads import Branch, GateType, Sha
 from worker.jobs.views import View
 
 GateVerdict = Literal["pass", "fail", "error", "timeout", "vacuous", "not_configured"]

@@ -1,110 +1,26 @@
-"""The payload of every kind of job, as it stands on the wire: camelCase, checked, bounded."""
+"""The payload of every kind of job, as it stands on the wire, and which kind has which."""
 
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import AwareDatetime, Field, StringConstraints, ValidationError
 
 from worker.errors import InvalidInput
+from worker.jobs.payload_base import Days, Name, Payload, ProjectPayload, Text, field_errors
+from worker.jobs.tenant_payloads import (
+    AuditEvent,
+    AutoAction,
+    EndpointProbe,
+    Notification,
+    UsageIngestion,
+    WebhookDelivery,
+)
 
-Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]+$")]
 Sha = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 Branch = Annotated[
     str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
 GateType = Literal["unit-tests", "integration-tests", "type-check", "lint"]
-Days = Annotated[int, Field(ge=1, le=36_500)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
-
-
-class Payload(BaseModel):
-    """The base: unknown fields are refused, so that a typo is an error and not a default."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
-
-    def wire(self) -> dict[str, Any]:
-        """The JSON object that is stored and shown."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-class ProjectPayload(Payload):
-    """A payload about one project."""
-
-    project_id: UUID
-
-
-class OrganisationPayload(Payload):
-    """A payload about one organisation."""
-
-    org_id: Name
-
-
-PeriodKind = Literal["hour", "day", "month"]
-NotificationType = Literal[
-    "threshold_warning", "limit_exceeded", "feature_disabled", "endpoint_disabled"
-]
-ActionType = Literal["disable_feature", "block_api_key", "send_notification"]
-Metric = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_.:-]{0,99}$")]
-MOST_USAGE_EVENTS = 10_000
-LARGEST_QUANTITY = 1_000_000_000
-
-
-class UsageEvent(Payload):
-    """So much of something was used; without a timestamp when the batch was accepted."""
-
-    metric: Metric
-    quantity: Annotated[int, Field(strict=True, ge=0, le=LARGEST_QUANTITY)] = 1
-    timestamp: AwareDatetime | None = None
-
-
-class Party(Payload):
-    """Who did something, or what it was done to."""
-
-    type: Name
-    id: Name | None = None
-
-
-class Deed(Payload):
-    """What somebody did. The same id a second time changes nothing."""
-
-    id: Name
-    action: Name
-    actor: Party
-    target: Party | None = None
-    occurred_at: AwareDatetime
-    context: dict[str, Any] = {}
-    metadata: dict[str, Any] = {}
-
-
-class AuditedEvent(Deed):
-    """The same with the organisation that it belongs to; none: the whole installation."""
-
-    org_id: Name | None = None
-
-
-class ReachedThreshold(Payload):
-    """That usage in a period went past so many percent of its limit."""
-
-    metric: Metric
-    period: PeriodKind
-    period_start: AwareDatetime
-    period_end: AwareDatetime
-    percent: int
-    quantity: int
-    limit: int
 
 
 class ArtifactScan(ProjectPayload):
@@ -124,7 +40,7 @@ class ConflictDetection(ProjectPayload):
     Without a branch it is the project's default one, or the one scanned last.
     """
 
-    artifact_ids: Annotated[list[Name], Field(max_length=10_000)] = []
+    artifact_ids: Annotated[list[Name], Field(max_length=10_000)] = Field(default_factory=list)
     story_ids: Annotated[list[Name], Field(max_length=10_000)] | None = None
     branch: Branch | None = None
     commit_sha: Sha | None = None
@@ -155,7 +71,7 @@ class CodeJob(ProjectPayload):
     """Work on a project's code at a commit, or at its newest one."""
 
     commit_sha: Sha | None = None
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field(default_factory=dict)
 
 
 class Analysis(CodeJob):
@@ -166,13 +82,13 @@ class Refactoring(CodeJob):
     """Propose a patch by a named recipe."""
 
     recipe: Name
-    paths: Annotated[list[Path], Field(max_length=10_000)] = []
+    paths: Annotated[list[Path], Field(max_length=10_000)] = Field(default_factory=list)
 
 
 class TestGeneration(CodeJob):
     """Propose tests for what has none."""
 
-    paths: Annotated[list[Path], Field(max_length=10_000)] = []
+    paths: Annotated[list[Path], Field(max_length=10_000)] = Field(default_factory=list)
 
 
 class Index(CodeJob):
@@ -183,59 +99,11 @@ class Blueprint(CodeJob):
     """Describe a project's structure from its index."""
 
 
-class WebhookDelivery(OrganisationPayload):
-    """Send one stored message to one endpoint."""
-
-    endpoint_id: UUID
-    message_id: UUID
-
-
 class Cleanup(Payload):
     """Housekeeping outside the database: remove what nobody used for so many days."""
 
     task: Literal["old_clones"]
     days: Days = 30
-
-
-class EndpointProbe(Payload):
-    """See whether an endpoint that was disabled because it failed works again."""
-
-    endpoint_id: UUID
-
-
-class AuditEvent(Payload):
-    """Record what somebody did."""
-
-    event: AuditedEvent
-
-
-class UsageIngestion(OrganisationPayload):
-    """Count a batch of usage events, once for each batch id."""
-
-    events: Annotated[list[UsageEvent], Field(min_length=1, max_length=MOST_USAGE_EVENTS)]
-    batch_id: Name
-
-
-class Notification(OrganisationPayload):
-    """Tell an organisation something, by the ways it chose; what has the same key only once."""
-
-    type: NotificationType
-    data: dict[str, Any]
-    key: Name | None = None
-
-
-class AutoAction(OrganisationPayload):
-    """Act on an organisation's behalf by its own rules.
-
-    `target_id` is a flag's key, an API key's id, or the type of a notification. `restore_at` is
-    when to undo it, if nobody does it before.
-    """
-
-    action: ActionType
-    target_id: Name
-    reason: Text
-    threshold: ReachedThreshold | None = None
-    restore_at: AwareDatetime | None = None
 
 
 class Maintenance(Payload):
@@ -314,9 +182,3 @@ def validate(model: type[Payload], data: object) -> Payload:
         return model.model_validate(data)
     except ValidationError as error:
         raise InvalidInput("the payload is not valid", field_errors(error)) from None
-
-
-def field_errors(error: ValidationError) -> dict[str, str]:
-    """What is wrong, by dotted field name as it stands on the wire."""
-    found = error.errors(include_input=False, include_url=False, include_context=False)
-    return {".".join(str(part) for part in e["loc"]) or "(body)": e["msg"] for e in found}

@@ -8,17 +8,12 @@ from uuid import UUID
 from worker.database.pool import Transaction
 from worker.jobs.ledger import SQL as LEDGER_SQL
 from worker.jobs.model import NewJob
-from worker.jobs.payloads import (
-    PAYLOADS,
-    AuditEvent,
-    OrganisationPayload,
-    Payload,
-    ProjectPayload,
-    concurrency_key,
-)
+from worker.jobs.payload_base import OrganisationPayload, Payload, ProjectPayload
+from worker.jobs.payloads import PAYLOADS, concurrency_key
 from worker.jobs.queues import Queue
 from worker.jobs.ring import Ring
 from worker.jobs.rows import add_arguments
+from worker.jobs.tenant_payloads import AuditEvent
 from worker.jobs.trace import new_traceparent
 from worker.metrics import JOBS_ENQUEUED
 

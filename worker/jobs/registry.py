@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from worker.jobs.model import Outcome
-from worker.jobs.payloads import Payload, ProjectPayload
+from worker.jobs.payload_base import Payload, ProjectPayload
 
 Job = TypeVar("Job", bound=Payload)
 Handler = Callable[[Any, Any], Awaitable[Outcome]]

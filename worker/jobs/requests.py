@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from worker.jobs.cancelling import NO_REASON
 from worker.jobs.paging import Wanted
-from worker.jobs.payloads import Text
+from worker.jobs.payload_base import Text
 from worker.jobs.queue_controls import LARGEST, LONGEST_SECONDS
 from worker.jobs.queues import Rate
 

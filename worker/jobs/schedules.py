@@ -18,7 +18,8 @@ from worker.jobs.enqueueing import Enqueued, Ringing, chosen_kind
 from worker.jobs.names import KindName, QueueName
 from worker.jobs.overview import ByName
 from worker.jobs.paging import Wanted, page_of
-from worker.jobs.payloads import PAYLOADS, Payload, validate
+from worker.jobs.payload_base import Payload
+from worker.jobs.payloads import PAYLOADS, validate
 from worker.jobs.queues import Queue
 from worker.jobs.ring import Ring
 from worker.jobs.states import State

@@ -11,13 +11,8 @@ from worker.database import queries
 from worker.jobs import ledger
 from worker.jobs.cron import Cron
 from worker.jobs.model import NewJob
-from worker.jobs.payloads import (
-    OrganisationPayload,
-    Payload,
-    ProjectPayload,
-    concurrency_key,
-    validate,
-)
+from worker.jobs.payload_base import OrganisationPayload, Payload, ProjectPayload
+from worker.jobs.payloads import concurrency_key, validate
 from worker.jobs.queues import Queue
 from worker.jobs.rows import add_arguments
 from worker.jobs.trace import new_traceparent

@@ -5,7 +5,9 @@ from typing import Annotated, get_args
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from worker.jobs.payloads import PAYLOADS, NotificationType, ProjectPayload
+from worker.jobs.payload_base import ProjectPayload
+from worker.jobs.payloads import PAYLOADS
+from worker.jobs.tenant_payloads import NotificationType
 
 EVERYTHING = "*"
 _OF_PROJECTS = (

@@ -15,9 +15,9 @@ from worker.jobs.enqueueing import Ringing
 from worker.jobs.model import NewJob
 from worker.jobs.names import Time
 from worker.jobs.paging import CursorId, Wanted, packed
-from worker.jobs.payloads import WebhookDelivery
 from worker.jobs.planning import Planner, record
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import WebhookDelivery
 from worker.jobs.views import View
 from worker.outgoing.history import id_bounds, missing
 

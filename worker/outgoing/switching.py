@@ -9,10 +9,10 @@ from asyncpg import Record
 from worker.database import queries
 from worker.database.pool import Transaction
 from worker.jobs.model import NewJob
-from worker.jobs.payloads import AuditedEvent, AuditEvent, EndpointProbe, Notification, Party
 from worker.jobs.planning import Planner, key_of, record
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import AuditedEvent, AuditEvent, EndpointProbe, Notification, Party
 from worker.outgoing.messages import NewMessage, emit
 
 SQL = queries.load(__file__)

@@ -14,7 +14,7 @@ from worker.database.pool import Pool, Transaction, fetch, plain
 from worker.errors import NotFound
 from worker.jobs.ids import new_id
 from worker.jobs.paging import ById, Wanted, page_of
-from worker.jobs.payloads import Name
+from worker.jobs.payload_base import Name
 from worker.jobs.views import Page, View
 from worker.tenants import key_text
 from worker.tenants.organisations import Organisations, missing

@@ -11,8 +11,8 @@ from worker.database.pool import Pool, Transaction, encode_json, fetch
 from worker.errors import PermanentError
 from worker.jobs.ids import new_id
 from worker.jobs.ledger import UNSTORABLE
-from worker.jobs.payloads import AuditedEvent, Party
 from worker.jobs.rows import columns
+from worker.jobs.tenant_payloads import AuditedEvent, Party
 
 SQL = queries.load(__file__)
 SWITCHYARD = Party(type="switchyard")

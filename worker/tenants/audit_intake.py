@@ -12,9 +12,9 @@ from worker.errors import InvalidInput
 from worker.jobs.model import NewJob
 from worker.jobs.names import Time
 from worker.jobs.paging import Wanted
-from worker.jobs.payloads import AuditedEvent, AuditEvent, Deed
 from worker.jobs.planning import Planner, key_of, record
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import AuditedEvent, AuditEvent, Deed
 from worker.jobs.views import View
 
 MOST_EVENTS = 1000

@@ -12,7 +12,7 @@ from worker.database import queries
 from worker.database.pool import Pool, fetch
 from worker.jobs.names import Time, moment_and_id
 from worker.jobs.paging import PageQuery, Wanted, cursor_as, page_of
-from worker.jobs.payloads import Name
+from worker.jobs.payload_base import Name
 from worker.jobs.views import Page, View, wire
 
 SQL = queries.load(__file__)

@@ -13,7 +13,7 @@ from worker.database import queries
 from worker.database.pool import Pool, Transaction, atomically, describe, fetch, plain
 from worker.errors import NotAudited, RecordUnavailable
 from worker.jobs.ids import new_id
-from worker.jobs.payloads import AuditedEvent, Party
+from worker.jobs.tenant_payloads import AuditedEvent, Party
 from worker.tenants.audit import cut, record
 
 SQL = queries.load(__file__)

@@ -10,10 +10,12 @@ from worker.database.pool import Pool, Transaction, atomically, fetch, plain
 from worker.errors import InvalidInput, NotFound
 from worker.jobs.overview import ByName
 from worker.jobs.paging import page_of
-from worker.jobs.payloads import Metric, NotificationType, Payload, PeriodKind, validate
+from worker.jobs.payload_base import Payload
+from worker.jobs.payloads import validate
 from worker.jobs.planning import Planner, record
 from worker.jobs.ring import Ring
 from worker.jobs.rows import columns
+from worker.jobs.tenant_payloads import Metric, NotificationType, PeriodKind
 from worker.jobs.views import Page
 from worker.tenants.actions.effects import canonical, key_id_of
 from worker.tenants.limit_views import Limit, WantedLimit, WantedRule

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from worker.jobs.paging import Wanted
-from worker.jobs.payloads import ActionType, Name, PeriodKind
+from worker.jobs.payload_base import Name
+from worker.jobs.tenant_payloads import ActionType, PeriodKind
 from worker.jobs.views import View
 
 MOST_RULES = 50

@@ -9,9 +9,9 @@ from asyncpg import Record
 from worker.database import queries
 from worker.database.pool import Transaction
 from worker.jobs.model import NewJob
-from worker.jobs.payloads import AutoAction, PeriodKind, ReachedThreshold
 from worker.jobs.planning import Planner, key_of, record
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import AutoAction, PeriodKind, ReachedThreshold
 from worker.metrics import USAGE_THRESHOLDS
 from worker.outgoing.messages import NewMessage, emit
 

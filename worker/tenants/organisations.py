@@ -14,7 +14,7 @@ from worker.database.pool import Pool, fetch, plain
 from worker.errors import Conflict, InvalidInput, NotFound
 from worker.jobs.overview import ByName
 from worker.jobs.paging import Wanted, page_of
-from worker.jobs.payloads import Name
+from worker.jobs.payload_base import Name
 from worker.jobs.views import Page, View
 
 SQL = queries.load(__file__)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from worker.jobs.payloads import PeriodKind
+from worker.jobs.tenant_payloads import PeriodKind
 
 KINDS: tuple[PeriodKind, ...] = ("hour", "day", "month")
 

@@ -16,9 +16,9 @@ from asyncpg import Record
 
 from worker.database import queries
 from worker.database.pool import Pool, Transaction, atomically, fetch
-from worker.jobs.payloads import AuditedEvent, Party, PeriodKind
 from worker.jobs.ring import Ring
 from worker.jobs.rows import columns
+from worker.jobs.tenant_payloads import AuditedEvent, Party, PeriodKind
 from worker.metrics import USAGE_PERIODS_CLOSED
 from worker.outgoing.messages import NewMessage, emit
 from worker.tenants import audit

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from worker.database.pool import Pool
 from worker.jobs.ids import new_id
-from worker.jobs.payloads import Notification
+from worker.jobs.tenant_payloads import Notification
 from worker.tenants.notifications.letters import Letter
 from worker.tenants.notifications.model import Notified, Told
 from worker.tenants.notifications.resend import Resend

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tests.tenants.notifications.records import ORG, organisation
 from worker.database.pool import Pool, atomically
 from worker.errors import NotFound
-from worker.jobs.payloads import NotificationType
+from worker.jobs.tenant_payloads import NotificationType
 from worker.tenants.notifications.preferences import (
     NewPreferences,
     Preferences,

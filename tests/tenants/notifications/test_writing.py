@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.tenants.notifications.records import ADDRESS, ORG, REACHED, SENDER, letter, notified
 from worker.errors import ConfigurationError, PermanentError
-from worker.jobs.payloads import NotificationType
+from worker.jobs.tenant_payloads import NotificationType
 from worker.tenants.notifications.letters import Letter, mime, sender_of
 from worker.tenants.notifications.templates import CONTENTS, LONGEST_SUBJECT
 from worker.tenants.notifications.writing import letter_of

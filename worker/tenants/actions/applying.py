@@ -11,15 +11,15 @@ from worker.database.pool import Transaction
 from worker.errors import PermanentError
 from worker.jobs.ids import new_id
 from worker.jobs.model import NewJob
-from worker.jobs.payloads import (
+from worker.jobs.planning import key_of, record
+from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import (
     AuditedEvent,
     AutoAction,
     Notification,
     NotificationType,
     Party,
 )
-from worker.jobs.planning import key_of, record
-from worker.jobs.ring import Ring
 from worker.outgoing.messages import emit
 from worker.tenants import audit
 from worker.tenants.actions.effects import (

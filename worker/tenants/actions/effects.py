@@ -9,7 +9,7 @@ import asyncpg
 
 from worker.database.pool import Transaction
 from worker.errors import PermanentError
-from worker.jobs.payloads import AutoAction, Notification, NotificationType
+from worker.jobs.tenant_payloads import AutoAction, Notification, NotificationType
 from worker.outgoing.messages import NewMessage
 from worker.tenants import api_keys, flags
 

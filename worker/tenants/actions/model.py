@@ -10,8 +10,8 @@ from pydantic import Field
 
 from worker.errors import NotFound
 from worker.jobs.paging import ById
-from worker.jobs.payloads import ActionType
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import ActionType
 from worker.jobs.views import View
 
 

@@ -9,8 +9,8 @@ import asyncpg
 from worker.database import queries
 from worker.database.pool import Pool, Transaction, atomically, fetch
 from worker.errors import Conflict
-from worker.jobs.payloads import AuditedEvent, Party
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import AuditedEvent, Party
 from worker.metrics import AUTOMATIC_ACTIONS
 from worker.outgoing.messages import emit
 from worker.tenants import audit

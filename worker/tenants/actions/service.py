@@ -9,7 +9,7 @@ from worker.database import queries
 from worker.database.pool import Pool, atomically, fetch, plain
 from worker.errors import PermanentError
 from worker.jobs.paging import page_of
-from worker.jobs.payloads import AutoAction
+from worker.jobs.tenant_payloads import AutoAction
 from worker.jobs.views import Page
 from worker.metrics import AUTOMATIC_ACTIONS
 from worker.tenants.actions import applying, reverting

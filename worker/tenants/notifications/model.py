@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import Field
 
 from worker.jobs.paging import ById
-from worker.jobs.payloads import NotificationType
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import NotificationType
 from worker.jobs.views import View
 
 Channel = Literal["email", "webhook"]

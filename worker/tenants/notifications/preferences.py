@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from worker.database import queries
 from worker.database.pool import Pool, Transaction, atomically, fetch
 from worker.jobs.paging import Wanted
-from worker.jobs.payloads import NotificationType
+from worker.jobs.tenant_payloads import NotificationType
 from worker.jobs.views import View
 from worker.tenants.notifications.model import Channel
 from worker.tenants.organisations import Organisation, Organisations

@@ -12,8 +12,8 @@ from worker.database.pool import Pool, Transaction, atomically, fetch
 from worker.errors import NotFound
 from worker.jobs.ids import new_id
 from worker.jobs.paging import page_of
-from worker.jobs.payloads import Notification, NotificationType
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import Notification, NotificationType
 from worker.jobs.views import Page
 from worker.metrics import NOTIFICATIONS
 from worker.outgoing.messages import NewMessage, emit

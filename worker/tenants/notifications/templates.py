@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from worker.jobs.payloads import NotificationType
+from worker.jobs.tenant_payloads import NotificationType
 from worker.tenants.notifications.letters import one_line
 
 LONGEST_VALUE = 200

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from worker.errors import InvalidInput
-from worker.jobs.payloads import PeriodKind, UsageEvent
+from worker.jobs.tenant_payloads import PeriodKind, UsageEvent
 from worker.tenants.periods import KINDS, Period, period_of
 
 OLDEST, NEWEST = timedelta(days=400), timedelta(minutes=5)

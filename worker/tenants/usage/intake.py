@@ -13,9 +13,10 @@ from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob
 from worker.jobs.names import Time
 from worker.jobs.paging import Wanted
-from worker.jobs.payloads import MOST_USAGE_EVENTS, Name, UsageEvent, UsageIngestion
+from worker.jobs.payload_base import Name
 from worker.jobs.planning import Planner, key_of
 from worker.jobs.ring import Ring
+from worker.jobs.tenant_payloads import MOST_USAGE_EVENTS, UsageEvent, UsageIngestion
 from worker.jobs.views import View
 from worker.metrics import JOBS_ENQUEUED
 from worker.tenants.organisations import Organisations

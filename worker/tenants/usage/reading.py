@@ -9,7 +9,7 @@ from worker.database import queries
 from worker.database.pool import Pool, fetch
 from worker.jobs.names import Time, moment
 from worker.jobs.paging import PageQuery, cursor_as, page_of
-from worker.jobs.payloads import Metric, PeriodKind
+from worker.jobs.tenant_payloads import Metric, PeriodKind
 from worker.jobs.views import Page, View
 from worker.tenants.organisations import Organisations
 from worker.tenants.periods import KINDS, period_of

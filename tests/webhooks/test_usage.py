@@ -78,6 +78,21 @@ async def test_a_repeated_batch_is_answered_with_its_first_job(service: Service)
     assert len(await jobs_of(service, org_id)) == 1
 
 
+async def test_a_batch_that_is_sent_again_runs_its_dead_job_again(service: Service) -> None:
+    org_id = await organisation(service)
+    first = await send(service, org_id, {"metric": "calls"})
+    job_id = first.body["jobId"]
+    await service.rows(
+        "UPDATE jobs SET state = 'dead', attempt = 1, failures = 1, finished_at = now()"
+        " WHERE id = $1 RETURNING id",
+        UUID(job_id),
+    )
+    again = await send(service, org_id, {"metric": "calls"})
+    assert again.body == first.body | {"duplicate": True}
+    job = (await service.call("GET", f"/api/jobs/{job_id}")).body
+    assert (job["state"], job["failures"]) == ("queued", 0)
+
+
 async def test_many_repeats_at_once_make_one_job(service: Service) -> None:
     org_id = await organisation(service)
     answers = await asyncio.gather(*(send(service, org_id, {"metric": "c"}) for _ in range(20)))

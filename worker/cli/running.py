@@ -61,6 +61,7 @@ worker       {stack.worker_url}
 Postgres     {stack.servers.database_url}
 Redis        {stack.servers.redis_url}
 secret       {stack.secret}
+emails       {stack.outbox}
 
 Enrol a repository (file:///path/to/repository works too):
 

@@ -66,7 +66,7 @@ RETURNING id
 -- name: standing
 -- How an endpoint is doing, held until the end of the transaction; no row where it is disabled.
 SELECT now() AS now, failures, failing_since, open_until, probing_until
-FROM outgoing_endpoints WHERE id = $1 AND state = 'enabled' FOR UPDATE
+FROM outgoing_endpoints WHERE id = $1 AND state = 'enabled' FOR NO KEY UPDATE
 
 -- name: note
 -- Keeps how an endpoint is doing, and lets it rest for so many seconds ($6) at least.

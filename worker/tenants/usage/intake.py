@@ -60,7 +60,7 @@ class UsageIntake:
         self._ledger, self._organisations = Ledger(pool), Organisations(pool)
 
     async def accept(self, sent: SentUsage, traceparent: str | None = None) -> AcceptedUsage:
-        """Record the job that counts a batch, and ring it.
+        """Record the job that counts a batch, and ring it; a dead one of the same batch runs again.
 
         Raises InvalidInput naming an unknown organisation, and times that cannot be.
         """
@@ -69,10 +69,14 @@ class UsageIntake:
         times_of(sent.events, made_at(job.id))
         while not await self._ledger.add([job]):
             if earlier := await fetch(self._pool, JOBS_SQL.with_dedupe_key, job.dedupe_key):
+                await self._revive(earlier[0]["id"])
                 return _accepted(earlier[0]["id"], sent, duplicate=True)
         JOBS_ENQUEUED.labels(job.queue).inc()
         self._ringer.ring([Ring.of(job)])
         return _accepted(job.id, sent)
+
+    async def _revive(self, job_id: UUID) -> None:
+        self._ringer.ring([Ring.of_row(row) for row in await self._ledger.retry_dead([job_id])])
 
     def _planned(self, sent: SentUsage, traceparent: str | None) -> NewJob:
         payload = UsageIngestion(org_id=sent.org_id, batch_id=sent.batch_id, events=[*sent.events])

@@ -17,7 +17,7 @@ from worker.database.pool import connect_pool
 from worker.demo.push import REPOSITORY, ZERO, push_body, push_headers
 from worker.demo.receiver import Receiver, receiving
 from worker.stack import Stack
-from worker.tenants.rollover import Rollover
+from worker.tenants.periods.rollover import Rollover
 
 SECONDS = 20.0
 pytestmark = pytest.mark.timeout(120)

@@ -15,7 +15,7 @@ from webhooks.auth import caller
 from webhooks.resources import RESOURCES
 from worker.errors import NotAudited
 from worker.jobs.tenant_payloads import Party
-from worker.tenants.auditing import Action, Auditing, party, printable
+from worker.tenants.audit.steering import Action, Auditing, party, printable
 
 log = structlog.get_logger(__name__)
 

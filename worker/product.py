@@ -27,15 +27,15 @@ from worker.outgoing.probing import Prober
 from worker.outgoing.sending import Sender
 from worker.settings import Settings
 from worker.tenants.actions import AutomaticActions
-from worker.tenants.audit import AuditLog
+from worker.tenants.audit.recording import AuditLog
 from worker.tenants.notifications.letters import Email, NoEmail, sender_of
 from worker.tenants.notifications.outbox import Outbox
 from worker.tenants.notifications.resend import Resend
 from worker.tenants.notifications.resend_limits import ResendLimits
 from worker.tenants.notifications.smtp import MailServer, Smtp
 from worker.tenants.notifications.store import Notifications
-from worker.tenants.rollover import Rollover
-from worker.tenants.summaries import Summaries
+from worker.tenants.periods.rollover import Rollover
+from worker.tenants.periods.summaries import Summaries
 from worker.tenants.usage.store import UsageStore
 
 __all__ = ["BUILT_IN", "QUEUES", "REGISTRY", "open_resources"]

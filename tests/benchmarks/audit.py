@@ -20,7 +20,7 @@ from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Bell, Ring
 from worker.jobs.tenant_payloads import AuditedEvent, AuditEvent, Party
 from worker.redis_pool import connect_redis
-from worker.tenants.audit import AuditLog
+from worker.tenants.audit.recording import AuditLog
 
 QUEUE, AT_ONCE = "flagship:audit", 500
 POLL_SECONDS, LONGEST_SECONDS = 0.05, 120.0

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from worker.database.migrations import migrate
 from worker.database.pool import Pool, connect_pool
 from worker.embedded import EmbeddedPostgres
-from worker.tenants.rollover import Rollover
+from worker.tenants.periods.rollover import Rollover
 
 LIMIT_SECONDS = 10.0
 MIDNIGHT = datetime(2026, 3, 10, tzinfo=UTC)

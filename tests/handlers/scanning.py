@@ -36,11 +36,11 @@ from worker.outgoing.pacing import Pace
 from worker.outgoing.probing import Prober
 from worker.outgoing.sending import Sender
 from worker.tenants.actions import AutomaticActions
-from worker.tenants.audit import AuditLog
+from worker.tenants.audit.recording import AuditLog
 from worker.tenants.notifications.letters import NoEmail
 from worker.tenants.notifications.store import Notifications
-from worker.tenants.rollover import Rollover
-from worker.tenants.summaries import Summaries
+from worker.tenants.periods.rollover import Rollover
+from worker.tenants.periods.summaries import Summaries
 from worker.tenants.usage.store import UsageStore
 
 _NUMBERS = itertools.count(1)

@@ -20,7 +20,7 @@ from worker.jobs.model import NewJob
 from worker.jobs.planning import Planner
 from worker.jobs.queues import QUEUES
 from worker.jobs.tenant_payloads import AuditedEvent, AuditEvent
-from worker.tenants.audit import AuditLog
+from worker.tenants.audit.recording import AuditLog
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ from worker.jobs.schedules import Schedules
 from worker.jobs.tenant_payloads import AutoAction
 from worker.jobs.timetable import BUILT_IN
 from worker.tenants.actions import AutomaticActions
-from worker.tenants.rollover import Rollover
-from worker.tenants.summaries import Summaries
+from worker.tenants.periods.rollover import Rollover
+from worker.tenants.periods.summaries import Summaries
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOON = at("2026-03-10T12:00")

@@ -16,10 +16,10 @@ from worker.jobs.ring import Ring
 from worker.jobs.tenant_payloads import AutoAction, Notification, PeriodKind
 from worker.tenants.actions import AutomaticActions
 from worker.tenants.actions.model import Applied
-from worker.tenants.limit_rules import Limits
-from worker.tenants.limit_views import WantedLimit
-from worker.tenants.limits import Total, crossed
-from worker.tenants.periods import period_of
+from worker.tenants.limits.crossing import Total, crossed
+from worker.tenants.limits.rules import Limits
+from worker.tenants.limits.views import WantedLimit
+from worker.tenants.periods.calendar import period_of
 from worker.tenants.usage.store import SQL as USAGE_SQL
 
 PLANNER = Planner(QUEUES)

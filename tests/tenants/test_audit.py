@@ -10,7 +10,7 @@ import pytest
 from worker.database.pool import Pool, Transaction, atomically
 from worker.errors import PermanentError
 from worker.jobs.tenant_payloads import AuditedEvent, Party
-from worker.tenants.audit import AuditLog, by_switchyard, record
+from worker.tenants.audit.recording import AuditLog, by_switchyard, record
 
 NOON = datetime(2030, 1, 31, 12, tzinfo=UTC)
 

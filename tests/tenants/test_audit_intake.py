@@ -12,7 +12,7 @@ from worker.errors import InvalidInput
 from worker.jobs.payloads import PAYLOADS, validate
 from worker.jobs.planning import Planner
 from worker.jobs.queues import QUEUES
-from worker.tenants.audit_intake import AcceptedEvents, AuditIntake, SubmittedEvents
+from worker.tenants.audit.intake import AcceptedEvents, AuditIntake, SubmittedEvents
 
 SENT = {
     "id": "e-1", "action": "document.opened", "actor": {"type": "user", "id": "ann"},

@@ -11,7 +11,7 @@ from tests.tenants.test_audit import NOON, event, record_all
 from tests.test_sql import literal, nodes
 from worker.database.pool import Pool
 from worker.jobs.tenant_payloads import Party
-from worker.tenants.audit_reading import SQL, AuditFilter, AuditPage, AuditReader
+from worker.tenants.audit.reading import SQL, AuditFilter, AuditPage, AuditReader
 
 
 def at(hours: float) -> datetime:

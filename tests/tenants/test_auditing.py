@@ -16,7 +16,7 @@ from worker.jobs.ledger import Ledger
 from worker.jobs.projects import Projects
 from worker.jobs.tenant_payloads import Party
 from worker.jobs.views import View
-from worker.tenants.auditing import TOLD, Action, Auditing, party, printable
+from worker.tenants.audit.steering import TOLD, Action, Auditing, party, printable
 
 ANN = Party(type="operator")
 

@@ -13,10 +13,10 @@ from tests.test_sql import nodes
 from worker.database.pool import Pool, Transaction, atomically
 from worker.errors import InvalidInput, NotFound
 from worker.jobs.overview import ByName
-from worker.tenants import limits
-from worker.tenants.limit_rules import Limits
-from worker.tenants.limit_views import LARGEST_LIMIT, WantedLimit
-from worker.tenants.limits import crossed
+from worker.tenants.limits import crossing
+from worker.tenants.limits.crossing import crossed
+from worker.tenants.limits.rules import Limits
+from worker.tenants.limits.views import LARGEST_LIMIT, WantedLimit
 
 WARN = (80, "send_notification", "threshold_warning")
 TELL = (100, "send_notification", "limit_exceeded")
@@ -251,7 +251,7 @@ async def test_without_limits_it_is_one_statement(pool: Pool, acme: Customer) ->
         with connection.query_logger(lambda logged: said.append(logged.query)):
             assert await crossed(connection, PLANNER, totals) == []
             assert await crossed(connection, PLANNER, []) == []
-    assert said == [limits.SQL.cross]
+    assert said == [crossing.SQL.cross]
 
 
 @pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
@@ -278,7 +278,7 @@ async def test_looking_for_limits_reads_no_whole_table(pool: Pool, mode: str) ->
     )  # fmt: skip
     async with pool.acquire() as connection:
         await connection.execute(f"SET plan_cache_mode = {mode}")
-        await connection.execute(f"PREPARE crossing AS {limits.SQL.cross}")
+        await connection.execute(f"PREPARE crossing AS {crossing.SQL.cross}")
         try:
             [[found]] = await connection.fetch(
                 f"EXPLAIN (FORMAT JSON) EXECUTE crossing ({totals}, NULL)"

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from worker.jobs.tenant_payloads import PeriodKind
-from worker.tenants.periods import KINDS, period_of
+from worker.tenants.periods.calendar import KINDS, period_of
 
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 INSTANT, SECOND = timedelta(microseconds=1), timedelta(seconds=1)

@@ -23,8 +23,8 @@ from tests.tenants.usage_records import (
     table,
 )
 from worker.database.pool import Pool
-from worker.tenants.periods import KINDS, period_of
-from worker.tenants.rollover import Rollover
+from worker.tenants.periods.calendar import KINDS, period_of
+from worker.tenants.periods.rollover import Rollover
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOON = at("2026-03-10T12:00")

@@ -8,8 +8,8 @@ import pytest
 
 from tests.tenants.usage_records import METRIC, Used, at, count, organisation
 from worker.database.pool import Pool
-from worker.tenants.rollover import Rollover
-from worker.tenants.summaries import Summaries
+from worker.tenants.periods.rollover import Rollover
+from worker.tenants.periods.summaries import Summaries
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOON, MIDNIGHT = at("2026-03-10T12:00"), at("2026-03-10")

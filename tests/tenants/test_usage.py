@@ -18,7 +18,7 @@ from worker.jobs.queues import QUEUES
 from worker.jobs.ring import queue_keys
 from worker.jobs.tenant_payloads import UsageEvent
 from worker.redis_pool import connect_redis
-from worker.tenants.rollover import Rollover
+from worker.tenants.periods.rollover import Rollover
 from worker.tenants.usage.counting import Batch, tally
 from worker.tenants.usage.store import UsageStore
 

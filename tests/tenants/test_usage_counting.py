@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from worker.errors import InvalidInput
 from worker.jobs.tenant_payloads import UsageEvent
-from worker.tenants.periods import KINDS, period_of
+from worker.tenants.periods.calendar import KINDS, period_of
 from worker.tenants.usage.counting import (
     MOST_NAMED,
     NEWEST,

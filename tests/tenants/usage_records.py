@@ -11,7 +11,7 @@ import orjson
 from worker.database.pool import Pool, fetch
 from worker.jobs.ids import new_id
 from worker.jobs.rows import columns
-from worker.tenants.periods import KINDS, Period, period_of
+from worker.tenants.periods.calendar import KINDS, Period, period_of
 from worker.tenants.usage.store import SQL
 
 METRIC = "api.calls"

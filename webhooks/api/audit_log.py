@@ -13,8 +13,8 @@ from webhooks.auth import authorise
 from webhooks.resources import RESOURCES
 from worker.database.pool import describe
 from worker.jobs.views import Page
-from worker.tenants.audit_intake import AcceptedEvents, AuditIntake, SubmittedEvents
-from worker.tenants.audit_reading import AuditFilter, AuditPage, AuditReader, RecordedEvent
+from worker.tenants.audit.intake import AcceptedEvents, AuditIntake, SubmittedEvents
+from worker.tenants.audit.reading import AuditFilter, AuditPage, AuditReader, RecordedEvent
 from worker.tenants.organisations import Organisations
 
 log = structlog.get_logger(__name__)

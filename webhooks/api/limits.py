@@ -8,8 +8,8 @@ from webhooks.auth import authorise
 from webhooks.resources import RESOURCES
 from worker.jobs.overview import ByName
 from worker.jobs.views import Page
-from worker.tenants.limit_rules import Limits
-from worker.tenants.limit_views import Limit, WantedLimit
+from worker.tenants.limits.rules import Limits
+from worker.tenants.limits.views import Limit, WantedLimit
 
 
 async def page(request: web.Request) -> web.Response:

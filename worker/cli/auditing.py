@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from worker.jobs.tenant_payloads import Party
-from worker.tenants.auditing import Action, Auditing, party
+from worker.tenants.audit.steering import Action, Auditing, party
 
 # The action that a command is recorded as; of some it depends on the options, None: as none.
 Audit = str | Callable[[Namespace], str | None] | None

@@ -20,7 +20,7 @@ from worker.jobs.steering import Steering
 from worker.outgoing.resealing import Resealing
 from worker.redis_pool import connect_redis
 from worker.settings import load_settings
-from worker.tenants.auditing import Auditing
+from worker.tenants.audit.steering import Auditing
 
 RING_SECONDS = 30.0
 MAX_RINGS = 1000

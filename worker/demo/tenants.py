@@ -14,7 +14,7 @@ from worker.demo.stage import Api, connected, perform
 from worker.jobs.ring import Bell
 from worker.redis_pool import connect_redis
 from worker.stack import Stack
-from worker.tenants.rollover import Rollover
+from worker.tenants.periods.rollover import Rollover
 
 SECONDS = 20.0
 ORG, METRIC, FLAG, LIMIT = "acme", "api.calls", "exports", 1000

@@ -21,7 +21,6 @@ from worker.jobs.tenant_payloads import (
     Party,
 )
 from worker.outgoing.messages import emit
-from worker.tenants import audit
 from worker.tenants.actions.effects import (
     EFFECTS,
     canonical,
@@ -30,6 +29,7 @@ from worker.tenants.actions.effects import (
     unknown_target,
 )
 from worker.tenants.actions.model import Action, Applied, Status, shown
+from worker.tenants.audit import recording
 
 SQL = queries.load(__file__)
 TOO_LATE = "; left as it was, since it was to end before it could begin"
@@ -105,7 +105,7 @@ async def _settled(
     [row] = await connection.fetch(
         SQL.settle, begun["id"], status == "applied", status == "waits", reason
     )
-    await audit.record(connection, [_audited(row, wanted, status)])
+    await recording.record(connection, [_audited(row, wanted, status)])
     return Applied(Action(**shown(row)), status, list(rings))
 
 
@@ -115,7 +115,7 @@ def _audited(row: asyncpg.Record, wanted: AutoAction, status: Status) -> Audited
         name = "automatic_action.skipped"
     metadata = particulars(wanted) | {"actionId": str(row["id"]), "status": status}
     target = Party(type=target_type, id=wanted.target_id)
-    return audit.by_switchyard(
+    return recording.by_switchyard(
         wanted.org_id, name, target, str(row["id"]), metadata, row["applied_at"]
     )
 

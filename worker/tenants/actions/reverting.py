@@ -13,10 +13,10 @@ from worker.jobs.ring import Ring
 from worker.jobs.tenant_payloads import AuditedEvent, Party
 from worker.metrics import AUTOMATIC_ACTIONS
 from worker.outgoing.messages import emit
-from worker.tenants import audit
 from worker.tenants.actions.applying import SQL as APPLYING_SQL
 from worker.tenants.actions.effects import EFFECTS, Effect
 from worker.tenants.actions.model import Action, Reverted, missing, shown
+from worker.tenants.audit import recording
 
 SQL = queries.load(__file__)
 AT_ONCE = 500
@@ -88,7 +88,7 @@ async def _undo(
     if not undone:
         return Reverted(over, "overruled")
     heir = await _pass_on(connection, row, effect, now)
-    await audit.record(connection, [_audited(over, effect, heir)])
+    await recording.record(connection, [_audited(over, effect, heir)])
     if heir is not None:
         return Reverted(over, "passed_on", heir)
     return Reverted(over, "reverted", rings=await emit(connection, [effect.restored(row, by)]))
@@ -130,7 +130,7 @@ def _audited(over: Action, effect: Effect, heir: UUID | None) -> AuditedEvent:
     if heir is not None:
         metadata["heldBy"] = str(heir)
     assert over.reverted_at is not None
-    return audit.by_switchyard(
+    return recording.by_switchyard(
         over.org_id, name, target, f"{over.id}:end", metadata, over.reverted_at
     )
 

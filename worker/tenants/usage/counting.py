@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from worker.errors import InvalidInput
 from worker.jobs.tenant_payloads import PeriodKind, UsageEvent
-from worker.tenants.periods import KINDS, Period, period_of
+from worker.tenants.periods.calendar import KINDS, Period, period_of
 
 OLDEST, NEWEST = timedelta(days=400), timedelta(minutes=5)
 MOST_NAMED = 20

@@ -12,7 +12,7 @@ from worker.jobs.paging import PageQuery, cursor_as, page_of
 from worker.jobs.tenant_payloads import Metric, PeriodKind
 from worker.jobs.views import Page, View
 from worker.tenants.organisations import Organisations
-from worker.tenants.periods import KINDS, period_of
+from worker.tenants.periods.calendar import KINDS, period_of
 
 SQL = queries.load(__file__)
 

@@ -15,7 +15,7 @@ from worker.jobs.ledger import UNSTORABLE
 from worker.jobs.ring import Ring
 from worker.jobs.rows import columns
 from worker.metrics import USAGE_BATCHES, USAGE_EVENTS
-from worker.tenants.limits import Total, crossed
+from worker.tenants.limits.crossing import Total, crossed
 from worker.tenants.usage.counting import Batch, Counter, Growth, growths
 
 SQL = queries.load(__file__)

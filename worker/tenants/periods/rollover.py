@@ -21,9 +21,9 @@ from worker.jobs.rows import columns
 from worker.jobs.tenant_payloads import AuditedEvent, Party, PeriodKind
 from worker.metrics import USAGE_PERIODS_CLOSED
 from worker.outgoing.messages import NewMessage, emit
-from worker.tenants import audit
 from worker.tenants.actions import restore_due
-from worker.tenants.periods import KINDS, Period, period_of
+from worker.tenants.audit import recording
+from worker.tenants.periods.calendar import KINDS, Period, period_of
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +113,7 @@ async def _tell(
     told = [(org_id, period) for org_id, period in closed if period.kind != "hour"]
     totals = await _totals(connection, told)
     used = [(org_id, period) for org_id, period in told if (org_id, period) in totals]
-    await audit.record(
+    await recording.record(
         connection, [_event(*one, metrics=totals[one][0]["metrics"], now=now) for one in used]
     )
     return await emit(connection, [_message(*one, totals[one]) for one in used])
@@ -151,7 +151,7 @@ def _event(org_id: str, period: Period, metrics: int, now: datetime) -> AuditedE
     name = _name(period)
     metadata = {"periodEnd": period.end.isoformat(), "metrics": metrics}
     target = Party(type="usage_period", id=name)
-    return audit.by_switchyard(org_id, "usage.period_closed", target, name, metadata, now)
+    return recording.by_switchyard(org_id, "usage.period_closed", target, name, metadata, now)
 
 
 def _name(period: Period) -> str:

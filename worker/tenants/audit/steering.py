@@ -14,7 +14,7 @@ from worker.database.pool import Pool, Transaction, atomically, describe, fetch,
 from worker.errors import NotAudited, RecordUnavailable
 from worker.jobs.ids import new_id
 from worker.jobs.tenant_payloads import AuditedEvent, Party
-from worker.tenants.audit import cut, record
+from worker.tenants.audit.recording import cut, record
 
 SQL = queries.load(__file__)
 

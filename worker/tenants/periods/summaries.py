@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from worker.database import queries
 from worker.database.pool import Pool, fetch
-from worker.tenants.periods import Period, period_of
+from worker.tenants.periods.calendar import Period, period_of
 
 SQL = queries.load(__file__)
 LATE = timedelta(hours=48)

@@ -18,10 +18,10 @@ from worker.jobs.rows import columns
 from worker.jobs.tenant_payloads import Metric, NotificationType, PeriodKind
 from worker.jobs.views import Page
 from worker.tenants.actions.effects import canonical, key_id_of
-from worker.tenants.limit_views import Limit, WantedLimit, WantedRule
-from worker.tenants.limits import Reached, Total, crossed, planned
+from worker.tenants.limits.crossing import Reached, Total, crossed, planned
+from worker.tenants.limits.views import Limit, WantedLimit, WantedRule
 from worker.tenants.organisations import Organisation, Organisations
-from worker.tenants.periods import period_of
+from worker.tenants.periods.calendar import period_of
 from worker.tenants.usage.store import SQL as USAGE_SQL
 
 SQL = queries.load(__file__)

@@ -1,0 +1,1 @@
+"""The audit log: what is recorded in it, taken in from outside, and read."""

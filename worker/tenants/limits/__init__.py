@@ -1,0 +1,1 @@
+"""Limits of usage: their rules, and what follows when one is reached."""

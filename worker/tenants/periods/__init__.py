@@ -1,0 +1,1 @@
+"""Usage periods: the calendar, their roll-over, and sums over all organisations."""

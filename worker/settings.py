@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -30,7 +31,33 @@ def _comma_separated(value: object) -> object:
     return [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
 
 
+def _scheme(url: str) -> str | None:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        # Its message would quote the address, password and all.
+        return None
+
+
+def _address(example: str, *schemes: str) -> AfterValidator:
+    """An address like the example, with one of these schemes."""
+
+    def check(value: SecretStr) -> SecretStr:
+        if _scheme(value.get_secret_value()) not in schemes:
+            raise ValueError(f"must be an address such as {example}")
+        return value
+
+    return AfterValidator(check)
+
+
 Listed = BeforeValidator(_comma_separated)
+DatabaseUrl = Annotated[
+    SecretStr, _address("postgresql://user@host/name", "postgresql", "postgres")
+]
+RedisUrl = Annotated[SecretStr, _address("redis://host:6379/0", "redis", "rediss", "unix")]
+SmtpUrl = Annotated[SecretStr, _address("smtps://user:password@mail.example:465", "smtp", "smtps")]
+HookUrl = Annotated[SecretStr, _address("https://alerts.example/hook", "https", "http")]
+CollectorUrl = Annotated[SecretStr, _address("http://collector:4318", "https", "http")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 CallsPerMinute = Annotated[int, Field(ge=1, le=100_000_000)]
 
@@ -40,10 +67,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    database_url: SecretStr
-    database_unpooled_url: SecretStr | None = None
+    database_url: DatabaseUrl
+    database_unpooled_url: DatabaseUrl | None = None
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
-    redis_url: SecretStr
+    redis_url: RedisUrl
     environment: Literal["development", "staging", "production"] = "development"
     host: str = "0.0.0.0"  # noqa: S104  a container is reached from outside; `up` and `demo` set loopback
     port: Port = 8000
@@ -66,7 +93,7 @@ class Settings(BaseModel):
     resend_api_key: SecretStr | None = None
     resend_api_url: str = "https://api.resend.com"
     resend_rate_per_second: Annotated[int, Field(ge=1, le=1000)] = 2
-    smtp_url: SecretStr | None = None
+    smtp_url: SmtpUrl | None = None
     email_from: str | None = None
     email_outbox_dir: Path = Path(tempfile.gettempdir()) / "switchyard-outbox"
     webhook_allowed_networks: Annotated[list[IPvAnyNetwork], Listed] = []
@@ -75,24 +102,14 @@ class Settings(BaseModel):
     api_token: SecretStr | None = None
     git_cache_dir: Path = Path(tempfile.gettempdir()) / "switchyard-git"
     git_protocols: Annotated[list[str], Listed] = ["https"]
-    sla_alert_url: SecretStr | None = None
-    otel_exporter_otlp_endpoint: SecretStr | None = None
+    sla_alert_url: HookUrl | None = None
+    otel_exporter_otlp_endpoint: CollectorUrl | None = None
     queue_overrides: dict[str, dict[str, int]] = {}
 
     @field_validator("log_level", mode="before")
     @classmethod
     def _any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
-
-    @field_validator("database_url", "database_unpooled_url")
-    @classmethod
-    def _postgres_scheme(cls, value: SecretStr | None) -> SecretStr | None:
-        return _with_scheme(value, {"postgresql", "postgres"}, "postgresql://user@host/name")
-
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_scheme(cls, value: SecretStr) -> SecretStr | None:
-        return _with_scheme(value, {"redis", "rediss", "unix"}, "redis://host:6379/0")
 
     @field_validator("credential_encryption_key", "endpoint_encryption_key")
     @classmethod
@@ -115,21 +132,6 @@ class Settings(BaseModel):
         # Where an environment variable cannot hold several lines they are written as \n.
         return value.replace("\\n", "\n") if isinstance(value, str) else value
 
-    @field_validator("smtp_url")
-    @classmethod
-    def _smtp_scheme(cls, value: SecretStr | None) -> SecretStr | None:
-        return _with_scheme(value, {"smtp", "smtps"}, "smtps://user:password@mail.example:465")
-
-    @field_validator("sla_alert_url")
-    @classmethod
-    def _web_scheme(cls, value: SecretStr | None) -> SecretStr | None:
-        return _with_scheme(value, {"https", "http"}, "https://alerts.example/hook")
-
-    @field_validator("otel_exporter_otlp_endpoint")
-    @classmethod
-    def _collector_scheme(cls, value: SecretStr | None) -> SecretStr | None:
-        return _with_scheme(value, {"https", "http"}, "http://collector:4318")
-
     @property
     def is_production(self) -> bool:
         """Whether development conveniences are off."""
@@ -138,7 +140,8 @@ class Settings(BaseModel):
     @property
     def logs_as_json(self) -> bool:
         """JSON lines unless LOG_FORMAT says otherwise or this is a development machine."""
-        return (self.log_format or ("console" if self._develops else "json")) == "json"
+        usual = "console" if self.environment == "development" else "json"
+        return (self.log_format or usual) == "json"
 
     def secrets(self) -> list[str]:
         """Every text that must never be seen in a log."""
@@ -168,10 +171,6 @@ class Settings(BaseModel):
         return [part for part in (hook.path, hook.query) if part]
 
     @property
-    def _develops(self) -> bool:
-        return self.environment == "development"
-
-    @property
     def migration_url(self) -> str:
         """The address for migrations and locks: past a connection pooler where there is one."""
         return (self.database_unpooled_url or self.database_url).get_secret_value()
@@ -182,25 +181,11 @@ class Settings(BaseModel):
         return self.database_unpooled_url is not None
 
 
-def _with_scheme(value: SecretStr | None, schemes: set[str], example: str) -> SecretStr | None:
-    if value is not None and _scheme(value.get_secret_value()) not in schemes:
-        raise ValueError(f"must be an address such as {example}")
-    return value
-
-
 def _is_fernet_key(text: str) -> bool:
     try:
         return len(base64.urlsafe_b64decode(text.encode("ascii"))) == 32
     except ValueError:
         return False
-
-
-def _scheme(url: str) -> str | None:
-    try:
-        return urlsplit(url).scheme
-    except ValueError:
-        # Its message would quote the address, password and all.
-        return None
 
 
 def load_settings(

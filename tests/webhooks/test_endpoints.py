@@ -79,7 +79,7 @@ async def opened(service: Service, endpoint: Any) -> list[str]:
     [row] = await stored(service, endpoint["orgId"])
     sealed = [s for s in (row["secret"], row["previous_secret"]) if s is not None]
     label = EndpointLabel(row["id"], row["org_id"])
-    return unseal(Cipher([KEY], ENDPOINTS), label, sealed)
+    return unseal(Cipher([KEY], ENDPOINTS), label, *sealed)
 
 
 async def test_an_endpoint_is_made_with_a_secret_of_its_own(keyed: Service, org: str) -> None:

@@ -41,10 +41,6 @@ class Breaker:
         """Whether nothing may be sent."""
         return self.open_until is not None and now < self.open_until
 
-    def is_half_open(self, now: datetime) -> bool:
-        """Whether only a probe may be sent."""
-        return self.open_until is not None and now >= self.open_until
-
     def is_hopeless(self, now: datetime) -> bool:
         """Whether it has failed for so long that nothing should be sent any more."""
         long_enough = self.failing_since is not None and now - self.failing_since >= HOPELESS_AFTER

@@ -178,8 +178,8 @@ class Deliveries:
         OUTGOING_DELIVERIES.labels("failed" if attempt.failures else "skipped").inc()
 
     def _secrets(self, endpoint_id: UUID, row: Record) -> list[str]:
-        sealed = [s for s in (row["secret"], row["previous_secret"]) if s is not None]
-        return unseal(self._cipher, EndpointLabel(endpoint_id, row["org_id"]), sealed)
+        label = EndpointLabel(endpoint_id, row["org_id"])
+        return unseal(self._cipher, label, row["secret"], row["previous_secret"])
 
 
 _WHY = {"asked": "by hand", "gone": "it said it is gone", "failing": "it kept failing"}

@@ -58,8 +58,8 @@ class Prober:
         return Probed("fails", sent, next_at, rings)
 
     async def _send(self, endpoint_id: UUID, row: Record) -> Sent:
-        sealed = [secret for secret in (row["secret"], row["previous"]) if secret is not None]
-        secrets = unseal(self._cipher, EndpointLabel(endpoint_id, row["org_id"]), sealed)
+        label = EndpointLabel(endpoint_id, row["org_id"])
+        secrets = unseal(self._cipher, label, row["secret"], row["previous"])
         body = {
             "type": "endpoint.test",
             "timestamp": row["now"].isoformat(),

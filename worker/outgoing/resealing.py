@@ -48,9 +48,8 @@ class Resealing:
 
     async def _reseal(self, row: Record) -> int:
         label = EndpointLabel(row["id"], row["org_id"])
-        before = [row["secret"], row["previous_secret"]]
-        present = [sealed for sealed in before if sealed is not None]
-        new = [seal(self._cipher, label, s).data for s in unseal(self._cipher, label, present)]
+        before = row["secret"], row["previous_secret"]
+        new = [seal(self._cipher, label, s).data for s in unseal(self._cipher, label, *before)]
         after = [*new, None][:2]
         key_id = self._cipher.key_id
         done = await fetch(self._pool, SQL.reseal, row["id"], key_id, *before, *after)

@@ -1,6 +1,5 @@
 """Endpoints' secrets as they are stored: sealed, each for its endpoint alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -29,6 +28,6 @@ def seal(cipher: Cipher, label: EndpointLabel, secret: str) -> Sealed:
     return cipher.seal(label, {_FIELD: secret})
 
 
-def unseal(cipher: Cipher, label: EndpointLabel, sealed: Sequence[bytes]) -> list[str]:
-    """The secrets that were sealed for this endpoint. Raises Unopenable."""
-    return [cipher.open(label, one)[_FIELD] for one in sealed]
+def unseal(cipher: Cipher, label: EndpointLabel, *sealed: bytes | None) -> list[str]:
+    """The secrets that were sealed for this endpoint, of those there are. Raises Unopenable."""
+    return [cipher.open(label, one)[_FIELD] for one in sealed if one is not None]

@@ -1,7 +1,7 @@
 """Audit events through the engine: recorded once, in batches, and bad ones buried with a reason."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -9,11 +9,10 @@ from uuid import UUID
 import pytest
 from arq.connections import ArqRedis
 
+from tests.handlers.running import running
 from tests.support import eventually
 from tests.tenants.test_audit import event
 from worker.database.pool import Pool
-from worker.engine.engine import Engine
-from worker.handlers import REGISTRY
 from worker.handlers.audit_event import audit_event
 from worker.jobs.ledger import Ledger
 from worker.jobs.model import NewJob
@@ -28,19 +27,10 @@ async def acme(pool: Pool) -> None:
     await pool.execute("INSERT INTO organisations (id, name) VALUES ('acme', 'Acme')")
 
 
-@asynccontextmanager
-async def working(pool: Pool, redis: ArqRedis) -> AsyncIterator[None]:
-    """An engine with the product's handlers for the audit queue."""
+def working(pool: Pool, redis: ArqRedis) -> AbstractAsyncContextManager[None]:
+    """An engine for the audit queue."""
     context = surroundings(pool)
-    engine = Engine(
-        pool=pool, redis=redis, queues={"flagship:audit": QUEUES["flagship:audit"]},
-        registry=REGISTRY, make_context=lambda *_: context,
-    )  # fmt: skip
-    await engine.start()
-    try:
-        yield
-    finally:
-        await engine.stop(5.0)
+    return running(pool, redis, lambda *_: context, "flagship:audit")
 
 
 def surroundings(pool: Pool) -> Any:

@@ -1,18 +1,16 @@
 """Automatic actions through the engine: from a limit that is reached to what is done about it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
 
+from tests.handlers.running import running
 from tests.support import eventually
 from tests.tenants.limiting import PLANNER, Customer
 from worker.database.pool import Pool, atomically
-from worker.engine.engine import Engine
-from worker.handlers import REGISTRY
 from worker.jobs.following import FollowUps
 from worker.jobs.planning import record
 from worker.jobs.queues import QUEUES
@@ -28,19 +26,10 @@ async def acme(pool: Pool) -> Customer:
     return await Customer.enrolled(pool)
 
 
-@asynccontextmanager
-async def working(pool: Pool, redis: ArqRedis) -> AsyncIterator[None]:
-    """An engine with the product's handler for automatic actions."""
+def working(pool: Pool, redis: ArqRedis) -> AbstractAsyncContextManager[None]:
+    """An engine for automatic actions."""
     surroundings = {"actions": AutomaticActions(pool), "follow_ups": FollowUps(pool, redis, QUEUES)}
-    engine = Engine(
-        pool=pool, redis=redis, queues={QUEUE: QUEUES[QUEUE]}, registry=REGISTRY,
-        make_context=lambda job, _: SimpleNamespace(**surroundings, job=job),
-    )  # fmt: skip
-    await engine.start()
-    try:
-        yield
-    finally:
-        await engine.stop(5.0)
+    return running(pool, redis, lambda job, _: SimpleNamespace(**surroundings, job=job), QUEUE)
 
 
 async def ended(pool: Pool) -> list[Any]:

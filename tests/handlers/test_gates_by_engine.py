@@ -1,38 +1,28 @@
 """Gates asked for, approved and judged, through the engine and the services that people use."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 import pytest
 from arq.connections import ArqRedis
 
+from tests.handlers.running import running
 from tests.handlers.scanning import Scanner
 from tests.handlers.test_gate_evaluation import commit, trust
 from tests.support import eventually
 from webhooks.ringer import Ringer
 from worker.database.pool import Pool
-from worker.engine.engine import Engine
-from worker.handlers import REGISTRY
 from worker.jobs.gate_views import Approval, GateState, GateWithLog, WantedGate
 from worker.jobs.gates import Gates
 from worker.jobs.queues import QUEUES
 from worker.jobs.ring import Bell
 
 
-@asynccontextmanager
-async def working(pool: Pool, redis: ArqRedis, scanner: Scanner) -> AsyncIterator[None]:
-    """An engine with the product's handlers, for gates and for what follows from them."""
+def working(pool: Pool, redis: ArqRedis, scanner: Scanner) -> AbstractAsyncContextManager[None]:
+    """An engine for gates and for what follows from them."""
     names = ("gate-evaluation", "conflict-detection", "github-reports")
-    engine = Engine(
-        pool=pool, redis=redis, queues={n: QUEUES[n] for n in names}, registry=REGISTRY,
-        make_context=scanner.resources.context,
-    )  # fmt: skip
-    await engine.start()
-    try:
-        yield
-    finally:
-        await engine.stop(5.0)
+    return running(pool, redis, scanner.resources.context, *names)
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 from arq.connections import ArqRedis
 
 from tests.chaos.processes import until
+from tests.handlers.running import running
 from tests.handlers.scanning import opened
 from tests.outgoing.records import counts, endpoint
 from tests.support import eventually
 from tests.tenants.notifications.fake_resend import KEY, FakeResend, problem
 from tests.tenants.notifications.records import ADDRESS, ORG, SENDER, organisation, warning
 from worker.database.pool import Pool, atomically
-from worker.engine.engine import Engine
 from worker.errors import PermanentError
 from worker.git import Mirrors
 from worker.handlers.context import Resources
@@ -222,18 +222,11 @@ async def test_through_the_engine_it_arrives_after_troubles(desk: Desk) -> None:
     desk.fake.mishaps.append(problem(429, "rate_limit_exceeded", retry_after="0.5"))
     follow_ups = desk.resources.follow_ups
     planned = follow_ups.planner.job(warning(), "notification:acme:k")
-    engine = Engine(
-        pool=desk.pool, redis=desk.redis, queues={QUEUE.name: QUEUE}, registry=REGISTRY,
-        make_context=desk.resources.context,
-    )  # fmt: skip
-    await engine.start()
-    try:
+    async with running(desk.pool, desk.redis, desk.resources.context, QUEUE.name):
         rings = await atomically(desk.pool, lambda connection: record(connection, [planned]))
         await follow_ups.ring(rings)
         await eventually(lambda: desk.fake.sent, timeout=10)
         await until(lambda: completed(desk, planned.id), timeout=10)
-    finally:
-        await engine.stop(5.0)
     assert [r.status for r in desk.fake.requests] == [503, 429, 200]
     failed, limited, sent = (r.at for r in desk.fake.requests)
     assert limited - failed >= 1.0

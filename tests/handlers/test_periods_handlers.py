@@ -1,7 +1,7 @@
 """The scheduled tasks of usage periods: from their ticks, through the engine, to the record."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from types import SimpleNamespace
@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 
+from tests.handlers.running import running
 from tests.support import eventually
 from tests.tenants.usage_records import METRIC, Used, at, count, organisation, periods, table
 from worker.database.pool import Pool
-from worker.engine.engine import Engine
 from worker.handlers import REGISTRY
 from worker.handlers.period_rollover import period_rollover
 from worker.handlers.usage_aggregation import usage_aggregation
@@ -55,19 +55,10 @@ class Rings(list[Ring]):
         self += rings
 
 
-@asynccontextmanager
-async def working(pool: Pool, redis: ArqRedis) -> AsyncIterator[None]:
-    """An engine with the product's handlers for maintenance."""
+def working(pool: Pool, redis: ArqRedis) -> AbstractAsyncContextManager[None]:
+    """An engine for maintenance."""
     context = surroundings(pool, redis)
-    engine = Engine(
-        pool=pool, redis=redis, registry=REGISTRY, make_context=lambda *_: context,
-        queues={"flagship:maintenance": QUEUES["flagship:maintenance"]},
-    )  # fmt: skip
-    await engine.start()
-    try:
-        yield
-    finally:
-        await engine.stop(5.0)
+    return running(pool, redis, lambda *_: context, "flagship:maintenance")
 
 
 @pytest.fixture

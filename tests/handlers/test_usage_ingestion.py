@@ -1,7 +1,6 @@
 """Usage batches through the engine: counted once, in the period they were accepted in."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,10 +9,9 @@ from uuid import UUID
 import pytest
 from arq.connections import ArqRedis
 
+from tests.handlers.running import running
 from tests.support import eventually
 from worker.database.pool import Pool
-from worker.engine.engine import Engine
-from worker.handlers import REGISTRY
 from worker.jobs.following import FollowUps
 from worker.jobs.ids import made_at, new_id
 from worker.jobs.ledger import Ledger
@@ -31,19 +29,10 @@ async def acme(pool: Pool) -> None:
     await pool.execute("INSERT INTO organisations (id, name) VALUES ('acme', 'Acme')")
 
 
-@asynccontextmanager
-async def working(pool: Pool, redis: ArqRedis) -> AsyncIterator[None]:
-    """An engine with the product's handlers for the usage queue."""
-    context = SimpleNamespace(usage=UsageStore(pool, FollowUps(pool, redis, QUEUES)))
-    engine = Engine(
-        pool=pool, redis=redis, queues={QUEUE: QUEUES[QUEUE]}, registry=REGISTRY,
-        make_context=lambda job, _: SimpleNamespace(**vars(context), job=job),
-    )  # fmt: skip
-    await engine.start()
-    try:
-        yield
-    finally:
-        await engine.stop(5.0)
+def working(pool: Pool, redis: ArqRedis) -> AbstractAsyncContextManager[None]:
+    """An engine for the usage queue."""
+    usage = UsageStore(pool, FollowUps(pool, redis, QUEUES))
+    return running(pool, redis, lambda job, _: SimpleNamespace(usage=usage, job=job), QUEUE)
 
 
 def job(

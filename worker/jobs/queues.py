@@ -68,7 +68,7 @@ QUEUES: dict[str, Queue] = {
         Queue("test-generation", ("test_generation",), 2, _AFTER_5_S, 5, 1200, 600),
         Queue("indexing", ("index", "blueprint"), 3, _EVERY_2_S, 5, 600, 300, per_key=1),
         # Longer than the 30 s that a call may take, so that what came of it can be recorded.
-        Queue("webhooks", ("webhook_delivery",), 6, _EVERY_1_S, 50, 35, 5, per_key=4),
+        Queue("webhooks", ("webhook_delivery",), 6, _EVERY_1_S, 50, 35, 5, per_key=2),
         Queue("webhook-probes", ("endpoint_probe",), 1, _AFTER_5_S, 5, 35, None),
         Queue("github-reports", ("github_report", "missed_deliveries", "report_sweep"),
               6, _EVERY_2_S, 20, 60, 30),
